@@ -1,4 +1,4 @@
-"""Golden backtests: what the decision core makes of eleven algorithms on generated candles, as digests.
+"""Golden backtests: what the decision core makes of these algorithms on generated candles, as digests.
 
 After a wanted change of decisions: raise ``CORE_VERSION``, then ``python -m tests.backtest.golden`` writes
 the digests anew. It refuses to while ``CORE_VERSION`` is that of the file, but for new cases.
@@ -21,6 +21,28 @@ FILE = Path(__file__).with_name("golden.json")
 _BARS = 3_000
 _LONG = {"long": {"required": ["rsi(3) < 40"]}}
 _BOTH = {"long": {"required": ["rsi(3) < 30"]}, "short": {"required": ["rsi(3) > 70"]}}
+_FORMULAS = {
+    "long": {
+        "required": ["chop() < 61.8", "ulcer() < 20"],
+        "optional": [
+            "close crosses above alma()",
+            "close crosses above vidya()",
+            "ichimoku().spana crosses above ichimoku().spanb",
+            "kst().kst crosses above kst().signal",
+            "close crosses above session_vwap().lowerband",
+        ],
+    },
+    "short": {
+        "required": ["zscore() > -2", "close < ichimoku().base"],
+        "optional": [
+            "close crosses below mcginley()",
+            "fisher().fisher crosses below fisher().trigger",
+            "stc()@4h crosses below 75",
+            "crsi() > 90",
+            "close crosses below pivots().s1",
+        ],
+    },
+}
 _FREE, _USUAL, _COARSE, _DEAR, *_ = COSTS
 _WEEK = ["mon", "tue", "wed", "thu", "fri"]
 
@@ -143,6 +165,22 @@ _CASES = {
         _spec("queue", order={"kind": "limit", "offset_bps": 5, "timeout_bars": 3}),
         BacktestSettings(),
         QUEUED,
+        0,
+    ),
+    "formulas": (
+        _spec(
+            "formulas",
+            "both",
+            entry=_FORMULAS,
+            exit={
+                "long": {"required": ["close crosses below chandelier().long"]},
+                "short": {"required": ["close crosses above chandelier().short"]},
+            },
+            stop_loss={"fraction": 0.01},
+            take_profit={"fraction": 0.015},
+        ),
+        BacktestSettings(),
+        _USUAL,
         0,
     ),
 }

@@ -107,12 +107,15 @@ def test_another_history_is_another_file_and_only_the_columns_read_count(candles
     assert ask(altered(volume=volume), "mfi(14)") == 4
     assert ask(candles, "rsi(14, source=hl2)") == 5
     assert ask(altered(high=candles.high + 1), "rsi(14, source=hl2)") == 6
+    assert ask(candles, "session_vwap().upperband") == 7
+    assert ask(altered(time_ms=candles.time_ms + Timeframe.H1.ms), "session_vwap().upperband") == 8
+    assert ask(altered(time_ms=candles.time_ms + Timeframe.H1.ms)) == 8, "an RSI reads no time"
 
 
-def test_another_version_of_talib_is_another_file(candles, files, monkeypatch):
+def test_another_version_of_the_functions_is_another_file(candles, files, monkeypatch):
     compute, calls = counted(np.zeros(BARS))
     shared(candles, files).outputs(Timeframe.M1, call_of("rsi(14)"), compute)
-    monkeypatch.setattr(series_memory, "TALIB_VERSION", "another")
+    monkeypatch.setattr(series_memory, "FUNCTIONS_VERSION", "another")
     shared(candles, files).outputs(Timeframe.M1, call_of("rsi(14)"), compute)
     assert len(calls) == 2
 

@@ -81,3 +81,14 @@ def test_of_a_long_run_the_newest_bars_are_enough_but_not_for_what_depends_on_th
         found = {view.name: view for view in OperandReader(scenes.DONE, SPEC, 50).read(session)}
     assert "obv()" not in found
     assert found["rsi(14)"].values == pytest.approx(talib.RSI(close, 14)[-50:], abs=0.01)
+
+
+def test_of_a_function_that_begins_with_a_day_so_many_bars_are_used_that_it_has_values(home, monkeypatch):
+    monkeypatch.setattr(operands, "MOST_BARS", 30)
+    text = SPEC.to_toml().replace('"obv() > sma(5, source=obv())"', '"close > pivots().r1"')
+    spec = AlgorithmSpec.from_toml(text)
+    with scenes.written(home) as session:
+        add(session, 0, 150, 100 + 5 * np.sin(np.arange(150) / 9))
+        found = {view.name: view for view in OperandReader(scenes.DONE, spec, 25).read(session)}
+    assert np.isfinite(found["pivots().r1"].values).all()
+    assert len(np.unique(found["pivots().r1"].values)) > 1

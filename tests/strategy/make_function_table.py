@@ -1,9 +1,10 @@
-"""Write ``strategy/function_table.py``: python -m tests.strategy.make_function_table
+"""Write ``strategy/talib_table.py``: python -m tests.strategy.make_function_table
 
 Names, inputs, parameters and outputs are asked from TA-Lib's abstract API, ranges by trying values,
 the memory by starting the same seeded candles at different points.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +13,18 @@ import firstwatch.strategy
 from firstwatch.strategy.functions import Memory, ParameterKind
 from firstwatch.strategy.indicators import talib
 
-TABLE = Path(firstwatch.strategy.__file__).with_name("function_table.py")
+TABLE = Path(firstwatch.strategy.__file__).with_name("talib_table.py")
 BARS = 6_000
 STARTS = (1, 97, 1_003)
 NO_LIMIT = 3e37  # TA-Lib's own bound of a real number that has none
 WHOLE_LIMIT = 1 << 31
 KINDS = {0: ParameterKind.REAL, 2: ParameterKind.INTEGER, 3: ParameterKind.MOVING_AVERAGE}
 ROUNDING = 1e-7  # running sums differ in their last digits
+HOUR_MS = 3_600_000
 
 
 def seeded_candles(seed: int, bars: int = BARS) -> dict[str, np.ndarray]:
-    """Return candles as arrays by field, with a series of periods for the functions that take one."""
+    """Return candles of an hour as arrays by field, with a series of periods for functions that take one."""
     random = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, bars)))
     opened = np.concatenate([close[:1], close[:-1]])
@@ -32,7 +34,7 @@ def seeded_candles(seed: int, bars: int = BARS) -> dict[str, np.ndarray]:
     periods = np.floor(2 + random.random(bars) * 28)
     return {
         "open": opened, "high": high, "low": low, "close": close, "volume": volume,
-        "source": close, "periods": periods,
+        "source": close, "periods": periods, "time_ms": np.arange(bars) * float(HOUR_MS),
     }  # fmt: skip
 
 
@@ -54,16 +56,21 @@ def outputs_of(name: str, candles: dict[str, np.ndarray], start: int = 0, **para
 
 
 def memory_of(name: str) -> Memory:
-    """Compare the outputs of one history started at several points, near the start and far from it."""
+    """Return the memory of a function of TA-Lib."""
     lookback = talib.abstract.Function(name).lookback
+    return measured_memory(name, lookback, lambda candles, start: outputs_of(name, candles, start))
+
+
+def measured_memory(name: str, lookback: int, compute: Callable[[dict, int], Sequence[np.ndarray]]) -> Memory:
+    """Compare the outputs of one history started at several points, near the start and far from it."""
     near, far = True, True
     for seed in range(4):
         candles = seeded_candles(seed)
         if name in {"ACOS", "ASIN"}:
             candles["source"] = candles["source"] / (candles["source"].max() + 1)
-        whole = outputs_of(name, candles)
+        whole = compute(candles, 0)
         for start in STARTS:
-            for all_bars, fewer in zip(whole, outputs_of(name, candles, start), strict=True):
+            for all_bars, fewer in zip(whole, compute(candles, start), strict=True):
                 shifted = all_bars[start:]
                 scale = np.nanmax(np.abs(shifted)) + 1e-12
                 # MAMA and its like need some bars before their recursion says what it later says.
@@ -143,7 +150,7 @@ def table_text() -> str:
         "_FINITE, _FADING, _ANCHORED = Memory.FINITE, Memory.FADING, Memory.ANCHORED",
         "",
         "# fmt: off",
-        "_ALL = (",
+        "TALIB_FUNCTIONS = (",
     ]
     kinds = {
         ParameterKind.REAL: "_REAL", ParameterKind.INTEGER: "_INTEGER",
@@ -164,9 +171,6 @@ def table_text() -> str:
     lines += [
         ")",
         "# fmt: on",
-        "",
-        "FUNCTIONS: dict[str, Function] = {function.name: function for function in _ALL}",
-        '"""Every function by its name in lower case."""',
         "",
     ]
     return "\n".join(lines)

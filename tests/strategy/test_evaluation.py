@@ -10,6 +10,8 @@ from firstwatch.strategy.aggregate import resample
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import Condition
 from firstwatch.strategy.evaluation import GroupFlags, SignalArrays, evaluate_arrays, reads_volume
+from firstwatch.strategy.function_table import OWN_FUNCTIONS
+from firstwatch.strategy.functions import Function
 from firstwatch.strategy.indicators import talib
 from firstwatch.strategy.specification import AlgorithmSpec, Direction, Group, Level, SideGroups, Sizing
 from firstwatch.strategy.stream import SignalStream
@@ -241,6 +243,23 @@ def test_the_examples_before_covered_every_flag():
     if not seen:
         pytest.skip("runs after the property above")
     assert seen == {1, 0, -1, "exit 1", "exit 0", "exit -1"}
+
+
+@pytest.mark.parametrize("function", OWN_FUNCTIONS, ids=lambda function: function.name)
+@pytest.mark.parametrize("timeframe", ["", "@4h"])
+@pytest.mark.parametrize("warm", [0, 1, 150])
+def test_what_talib_does_not_have_goes_where_its_functions_go(function: Function, timeframe: str, warm: int):
+    output = f".{function.outputs[-1]}" if len(function.outputs) > 1 else ""
+    values = "4, 0.7, 2" if function.name == "alma" else "2, 5, 3, 0.5" if function.name == "stc" else ""
+    values = values or ", ".join(["3"] * len(function.parameters))
+    call = f"{function.name}({values}){output}"
+    around = [f"ema(3, source={call}){timeframe} > 0", f"mavp(2, 9, 0, periods={call}){timeframe} > 0"]
+    inside = [f"{function.name}({values}, source=rsi(3)){output}{timeframe} crosses above 50"]
+    if "source" not in function.inputs:
+        inside = []
+    spec = make_spec(group(f"{call}{timeframe} > close", *around), group(optional=(*inside, "close > 0")))
+    arrays = assert_stream_equals(spec, make_candles(5, 300, holes=20, first_bar=7), warm, {})
+    assert arrays.first_ready < 290
 
 
 def test_on_real_candles():

@@ -1,11 +1,15 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from firstwatch.strategy.function_table import FUNCTIONS
+from firstwatch.strategy.conditions import number_text
+from firstwatch.strategy.formulas import FORMULAS
+from firstwatch.strategy.function_table import FUNCTIONS, OWN_FUNCTIONS
 from firstwatch.strategy.functions import Memory
 from firstwatch.strategy.indicators import lookback, talib
+from firstwatch.strategy.talib_table import TALIB_FUNCTIONS
 from tests.strategy.make_function_table import TABLE, table_text
 
 
@@ -21,7 +25,21 @@ def test_the_anchored_functions_are_those_of_the_design():
 
 
 def test_every_function_of_the_abstract_api_is_there():
-    assert set(FUNCTIONS) == {name.lower() for name in talib.get_functions()}
+    assert {function.name for function in TALIB_FUNCTIONS} == {name.lower() for name in talib.get_functions()}
+
+
+def test_every_formula_is_a_function_and_no_name_is_taken_twice():
+    assert [function.name for function in OWN_FUNCTIONS] == list(FORMULAS)
+    assert len(FUNCTIONS) == len(TALIB_FUNCTIONS) + len(OWN_FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", OWN_FUNCTIONS, ids=lambda function: function.name)
+def test_the_readme_lists_what_talib_does_not_have(function):
+    values = ", ".join(number_text(parameter.default) for parameter in function.parameters)
+    call = f"{function.name}({values})"
+    outputs = ", ".join(f"`{output}`" for output in function.outputs) if len(function.outputs) > 1 else ""
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    assert f"| `{call}` | {outputs} |".replace("|  |", "| |") in readme
 
 
 def test_what_a_value_rests_on_is_known_before_talib_is_asked():

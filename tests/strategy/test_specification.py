@@ -260,6 +260,8 @@ def test_damaged_json_is_told():
         ("macd(12, 120, 9).macd > 0", 120, {"1h": 1_200}),
         ("rsi(14)@4h > ema(300, source=rsi(14))@1d", 300, {"1h": 3_000, "4h": 3_000, "1d": 3_000}),
         ("ht_sine().sine > 0", 63, {"1h": 1_000}),
+        ("kst().kst > 0", 30, {"1h": 1_000}),
+        ("close > vidya(100, 25)", 250, {"1h": 2_500}),
     ],
 )
 def test_needs_ten_times_the_longest_period(condition: str, longest: int, needed: dict[str, int]):
@@ -277,6 +279,23 @@ def test_needs_enough_for_a_first_value_of_nested_indicators():
     inner = "t3(200, 0.7, source=t3(200, 0.7, source=t3(200, 0.7)))"
     spec = AlgorithmSpec.from_toml(LEAST.replace("rsi(14) < 30", f"close > {inner}"))
     assert spec.needed_bars()[Timeframe.H1] == 3 * 6 * 199 + 2
+
+
+@pytest.mark.parametrize(
+    ("condition", "needed"),
+    [
+        ("close > session_vwap()", {"1m": 1_441}),
+        ("close > pivots().r1", {"1m": 2_881}),
+        ("close > pivots().r1@1h", {"1m": 1_000, "1h": 1_000}),
+        ("close > sma(300, source=session_vwap())", {"1m": 3_000}),
+        ("close > sma(90, source=pivots().p)", {"1m": 2_970}),
+        ("close > pivots().p@1d", {"1m": 1_440, "1d": 1_000}),
+    ],
+)
+def test_needs_the_days_of_a_function_that_begins_with_them(condition: str, needed: dict[str, int]):
+    text = LEAST.replace('"1h"', '"1m"').replace("rsi(14) < 30", condition)
+    found = AlgorithmSpec.from_toml(text).needed_bars()
+    assert {str(timeframe): bars for timeframe, bars in found.items()} == needed
 
 
 def test_the_period_of_a_level_counts():
@@ -306,6 +325,10 @@ def test_warns_of_what_may_surprise():
         (["sma(5, source=rsi(14)) < 30"], 18),
         (["rsi(14)@4h < 30"], (14 + 2) * 4 - 2),
         (["close@1d crosses above open@1d"], 2 * 24 - 2 + 1),
+        (["close > session_vwap()"], 23),
+        (["close > pivots().p", "kst().kst > 0"], 52),
+        (["close > pivots().p"], 47),
+        (["close > sma(5, source=session_vwap())@4h"], (4 + 5 + 2) * 4 - 2),
     ],
 )
 @pytest.mark.parametrize("first_bar", [0, 1, 3, 23])
@@ -318,7 +341,7 @@ def test_after_the_warm_up_every_operand_has_a_value(wanted, bars, first_bar):
     assert spec.warm_up_bars() == bars
     ready = evaluate_arrays(spec, make_candles(1, 200, first_bar=first_bar)).first_ready
     assert ready <= bars
-    if first_bar == 1 or "@" not in names:
+    if first_bar == 1 or not any(word in names for word in ("@", "session_vwap", "pivots")):
         assert ready == bars
 
 

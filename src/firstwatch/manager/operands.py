@@ -14,17 +14,20 @@ from firstwatch.strategy.conditions import (
     Operand,
     Price,
     anchors_of,
+    indicators_of,
     is_price,
     series_of,
 )
+from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.bar import Bar
+from firstwatch.trading.timeframe import Timeframe
 
 if TYPE_CHECKING:
     from firstwatch.strategy.evaluation import ArrayEvaluator
 
 MOST_BARS = 1_500
-"""Own bars of the run, the newest ones, on which operands are computed."""
+"""Own bars of the run, the newest ones, on which operands are computed; more where one needs whole days."""
 
 
 @dataclass(slots=True)
@@ -37,6 +40,7 @@ class OperandReader:
     """Newest values that are wanted."""
     _warm_up: list[Bar] | None = None
     _own: list[Bar] = field(default_factory=list)
+    _most: int = MOST_BARS
     _is_whole: bool = True
     """The run has no earlier bars than ``_own``."""
     _views: tuple[OperandView, ...] = ()
@@ -52,14 +56,21 @@ class OperandReader:
         """
         if self._warm_up is None:
             self._warm_up = bars.warm_up_of(session, self.run_id).get(self.spec.timeframe, [])
+            self._most = max(MOST_BARS, self._bars_of_days() + self.shown)
         last_ms = self._own[-1].time_ms if self._own else None
-        fresh = bars.bars_of(session, self.run_id, after_ms=last_ms, limit=MOST_BARS + 1)
+        fresh = bars.bars_of(session, self.run_id, after_ms=last_ms, limit=self._most + 1)
         if fresh:
             self._own += [each.bar for each in fresh]
-            self._is_whole = self._is_whole and len(self._own) <= MOST_BARS
-            self._own = self._own[-MOST_BARS:]
+            self._is_whole = self._is_whole and len(self._own) <= self._most
+            self._own = self._own[-self._most :]
             self._views = self._computed()
         return self._views
+
+    def _bars_of_days(self) -> int:
+        """Return how many bars pass before a function that begins with a day has a value, at most."""
+        series = (series for condition in self.spec.conditions() for series in condition.series)
+        days = [FUNCTIONS[each.function].days for one in series for each in indicators_of(one)]
+        return max(days, default=0) * Timeframe.D1.ms // self.spec.timeframe.ms
 
     def _computed(self) -> tuple[OperandView, ...]:
         # TA-Lib is imported where it is needed.

@@ -2,13 +2,14 @@
 
 In reading order: ``specification`` (one version of an algorithm), ``groups`` (its conditions), ``language``
 and ``conditions`` (parse one line of text to a typed condition), ``functions``, ``function_table`` and
-``indicators`` (TA-Lib), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions
-over arrays) and ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and
-``core`` (the decisions), ``core_replay`` (simulated fills), ``core_loop`` (a pass over candles),
-``core_notes`` (what the core did not do, in sentences), ``compiled`` (the core as machine code),
-``outlook`` (conditions that would have to become true next), ``parameters`` (an algorithm's numbers by
-their place, to vary them), ``templates`` (algorithms to begin with), ``differences`` and
-``difference_words`` (what differs between two versions, by meaning).
+``talib_table`` (what functions there are), ``formulas`` (those that TA-Lib does not have) and ``indicators``
+(values of functions), ``candles`` and ``aggregate`` (bars and higher bars), ``evaluation`` (conditions over
+arrays) and ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core``
+(the decisions), ``core_replay`` (simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what
+the core did not do, in sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that
+would have to become true next), ``parameters`` (an algorithm's numbers by their place, to vary them),
+``templates`` (algorithms to begin with), ``differences`` and ``difference_words`` (what differs between two
+versions, by meaning).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,
@@ -28,11 +29,14 @@ Bars and conditions
 4.  A live run starts with max(1,000, 10 x the longest period) bars of each timeframe or more. A function
     whose value depends on where history starts (on-balance volume, a cumulative sum) is refused beside a
     number and in arithmetic, and allowed against a transform of itself or in a cross, with a warning.
+    One that starts anew with each day (UTC) does not: it has no value before the first day whose first bar
+    is in the history.
 5.  A version of an algorithm is one immutable specification: direction, timeframe, entry and exit groups,
     stop, target, sizing, entry order, reset. Its canonical JSON and the SHA-256 of that are stored.
-6.  A condition compares two operands: a number, a price field, an output of a TA-Lib function, on any higher
-    timeframe, or arithmetic of such (``close > ema(20) + 2 * atr(14)``), each as seen at the base close. A
-    division by zero, an overflow, and what is computed of a missing value have no value.
+6.  A condition compares two operands: a number, a price field, an output of a function (TA-Lib's or one of
+    ``formulas``), on any higher timeframe, or arithmetic of such (``close > ema(20) + 2 * atr(14)``), each as
+    seen at the base close. A division by zero, an overflow, and what is computed of a missing value have no
+    value.
     ``a crosses above b`` at close i means ``a[i-1] <= b[i-1] and a[i] > b[i]``. ``not`` negates the condition
     behind it. Without a value of an operand, in a cross at close i - 1 too, a condition is not true, negated
     or not. A group is true when all of ``required``, if there are any one of ``optional``, and if it is there

@@ -66,7 +66,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """One output of a TA-Lib function. ``parameters`` are all of them, in TA-Lib's order.
+    """One output of a function. ``parameters`` are all of them, in the function's order.
 
     ``output`` None: the function has one only. ``source`` and ``periods`` are the series it is
     computed on, for functions that take them; None elsewhere. They have no timeframe of their own.
@@ -250,6 +250,7 @@ _PRICE_FUNCTIONS = frozenset(
         *("accbands", "bbands", "donchian", "kc", "percentile", "sar", "supertrend", "vwap"),
         *("dema", "ema", "hma", "ht_trendline", "kama", "ma", "mama", "mavp", "rma", "sma", "t3", "tema"),
         *("trima", "vwma", "wma", "zlema", "linearreg", "linearreg_intercept", "tsf"),
+        *("alma", "chandelier", "ichimoku", "mcginley", "pivots", "session_vwap", "vidya"),
     )
 )
 """Functions with outputs in the unit of their source, or in price if they take no source."""

@@ -121,9 +121,17 @@ def _field_array(candles: CandleArrays, field: PriceField) -> FloatArray:
     return array
 
 
-def input_series(indicator: Indicator, function: Function) -> tuple[Operand, ...]:
-    """Return the operands that feed an indicator, in the order of TA-Lib's arguments."""
-    chosen = {"source": indicator.source, "periods": indicator.periods}
+@dataclass(frozen=True, slots=True)
+class OpenTime:
+    """When each bar opened, in ms: an input of functions, not an operand of conditions."""
+
+
+_OPEN_TIME = OpenTime()
+
+
+def input_series(indicator: Indicator, function: Function) -> tuple[Operand | OpenTime, ...]:
+    """Return what feeds an indicator, in the order of the function's arguments."""
+    chosen = {"source": indicator.source, "periods": indicator.periods, "time_ms": _OPEN_TIME}
     return tuple(chosen.get(name) or Price(PriceField(name)) for name in function.inputs)
 
 
@@ -136,7 +144,8 @@ def _reads_volume(series: Series) -> bool:
     if isinstance(series, Price):
         return series.field is PriceField.VOLUME
     inputs = input_series(series.call, FUNCTIONS[series.call.function])
-    return any(_reads_volume(inner) for one in inputs for inner in series_of(one))
+    operands = (one for one in inputs if not isinstance(one, OpenTime))
+    return any(_reads_volume(inner) for one in operands for inner in series_of(one))
 
 
 class SeriesMemory(Protocol):
@@ -207,8 +216,10 @@ class SeriesArrays:
         found = self._memory.outputs(timeframe, call, lambda: self._outputs(call, timeframe))
         return found[series.output_index]
 
-    def over(self, operand: Operand, timeframe: Timeframe) -> FloatArray:
+    def over(self, operand: Operand | OpenTime, timeframe: Timeframe) -> FloatArray:
         """Return an operand without a timeframe of its own over the bars of ``timeframe``."""
+        if isinstance(operand, OpenTime):
+            return self.bars_of(timeframe).time_ms.astype(np.float64)
         return np.asarray(_values(operand, lambda series: self.series(series, timeframe)))
 
     def seen(self, operand: Operand) -> FloatArray | float:
@@ -227,7 +238,7 @@ class SeriesArrays:
             call.function,
             call.parameters,
             [np.ascontiguousarray(self.over(one, timeframe)) for one in inputs],
-            may_lack=not all(isinstance(one, Price) for one in inputs),
+            may_lack=not all(isinstance(one, Price | OpenTime) for one in inputs),
         )
 
     def _seen(self, operand: Series, timeframe: Timeframe) -> FloatArray:
@@ -295,7 +306,7 @@ class ArrayEvaluator:
         """Return the bars that an operand of that timeframe is computed on."""
         return self._arrays.bars_of(timeframe)
 
-    def over(self, operand: Operand, timeframe: Timeframe) -> FloatArray:
+    def over(self, operand: Operand | OpenTime, timeframe: Timeframe) -> FloatArray:
         """Return an operand without a timeframe of its own over the bars of ``timeframe``."""
         return self._arrays.over(operand, timeframe)
 

@@ -1,6 +1,7 @@
-"""TA-Lib's functions as the condition language sees them, without importing TA-Lib.
+"""Functions of series as the condition language sees them, without importing TA-Lib.
 
-The facts are in ``function_table``, which ``tests/strategy/make_function_table.py`` generates.
+The facts are in ``function_table``; those of TA-Lib in ``talib_table``, which
+``tests/strategy/make_function_table.py`` generates.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class ParameterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter with TA-Lib's default and range, bounds included."""
+    """One parameter with its default and range, bounds included; TA-Lib's where the function is."""
 
     name: str
     kind: ParameterKind
@@ -40,10 +41,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One TA-Lib function. ``name`` and all names in it are TA-Lib's, in lower case.
+    """One function. ``name`` and all names in it are in lower case, TA-Lib's where the function is.
 
-    ``inputs`` in TA-Lib's order: price fields, ``source`` (any series, close by default) and
-    ``periods`` (a series that must be given).
+    ``inputs`` in the order of its arguments: price fields, ``time_ms`` (when the bar opened), ``source``
+    (any series, close by default) and ``periods`` (a series that must be given).
     """
 
     name: str
@@ -51,6 +52,8 @@ class Function:
     inputs: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     outputs: tuple[str, ...]
+    days: int = 0
+    """Days (UTC) that may begin before there is a value: the function starts anew with each."""
 
     @property
     def default_output(self) -> str | None:

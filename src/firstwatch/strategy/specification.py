@@ -25,6 +25,7 @@ from firstwatch.strategy.conditions import (
     series_of,
 )
 from firstwatch.strategy.core_state import MAXIMUM_LINKS
+from firstwatch.strategy.formulas import FORMULAS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
 from firstwatch.strategy.groups import TAG, WHEN, Group, Key, Part, Placed, SideGroups
@@ -323,10 +324,13 @@ class AlgorithmSpec(Part):
         At least as many as give every operand a value, and of the algorithm's own timeframe as many
         as the longest higher bar has, so that the one open at the start is completed from them.
         """
-        first_values = [_bars_before(series) for series in self._series()]
-        needed = max(MINIMUM_HISTORY, PERIODS_OF_HISTORY * self.longest_period(), 2 + max(first_values))
+        needed = max(MINIMUM_HISTORY, PERIODS_OF_HISTORY * self.longest_period())
         bars = dict.fromkeys(self.timeframes(), needed)
-        bars[self.timeframe] = max(needed, self.timeframes()[-1].ms // self.timeframe.ms)
+        for series in self._series():
+            timeframe = series.timeframe or self.timeframe
+            bars[timeframe] = max(bars[timeframe], 2 + _bars_before(series, timeframe))
+        longest = self.timeframes()[-1]
+        bars[self.timeframe] = max(bars[self.timeframe], longest.ms // self.timeframe.ms)
         return bars
 
     def warm_up_bars(self) -> int:
@@ -337,8 +341,9 @@ class AlgorithmSpec(Part):
         bars = [0]
         for condition in self.conditions():
             for series in condition.series:
-                factor = (series.timeframe or self.timeframe).ms // self.timeframe.ms
-                before = _bars_before(series)
+                timeframe = series.timeframe or self.timeframe
+                factor = timeframe.ms // self.timeframe.ms
+                before = _bars_before(series, timeframe)
                 bars.append(before if factor == 1 else (before + 2) * factor - 2)
                 bars[-1] += condition.operator.is_cross
         bars += [_lookback(atr(level.period)) for level in self.levels() if level.period is not None]
@@ -451,18 +456,21 @@ def sample_toml() -> str:
 def _period(indicator: Indicator) -> int:
     parameters = zip(FUNCTIONS[indicator.function].parameters, indicator.parameters, strict=True)
     periods = [int(value) for parameter, value in parameters if parameter.kind is ParameterKind.INTEGER]
+    formula = FORMULAS.get(indicator.function)
+    if formula is not None and formula.period is not None:
+        periods.append(formula.period(*indicator.parameters))
     return max(periods) if periods else _lookback(indicator)
 
 
-def _bars_before(operand: Operand | None) -> int:
-    """Return how many bars pass before an operand has its first value."""
-    series = () if operand is None else series_of(operand)
-    before = (
-        _lookback(each) + max(_bars_before(each.source), _bars_before(each.periods))
-        for each in series
-        if isinstance(each, Indicator)
-    )
-    return max(before, default=0)
+def _bars_before(operand: Operand | None, timeframe: Timeframe) -> int:
+    """Return how many bars of a timeframe pass before an operand has its first value, at most."""
+    before = [0]
+    for each in () if operand is None else series_of(operand):
+        if isinstance(each, Indicator):
+            days = FUNCTIONS[each.function].days * Timeframe.D1.ms // timeframe.ms
+            inner = max(_bars_before(each.source, timeframe), _bars_before(each.periods, timeframe))
+            before.append(max(days - 1, _lookback(each) + inner))
+    return max(before)
 
 
 def _lookback(indicator: Indicator) -> int:

@@ -27,6 +27,7 @@ from firstwatch.strategy.evaluation import (
     UNKNOWN,
     ArrayEvaluator,
     GroupFlags,
+    OpenTime,
     field_value,
     input_series,
 )
@@ -158,7 +159,7 @@ _FLAGS = (
 
 
 class SignalStream:
-    """The groups of one algorithm, bar by bar. Holds TA-Lib handles: it cannot be pickled or copied.
+    """The groups of one algorithm, bar by bar. Holds handles of TA-Lib: it cannot be pickled or copied.
 
     After a restart a new stream is warmed up with the same history, from the first bar in the store.
     """
@@ -291,9 +292,12 @@ class SignalStream:
         watched = tuple(self._watched[condition] for condition in group.conditions)
         return _Group(group.combined(watched, _Gate), watched)
 
-    def _operand(self, operand: Operand, within: Timeframe, arrays: ArrayEvaluator) -> Read:
+    def _operand(self, operand: Operand | OpenTime, within: Timeframe, arrays: ArrayEvaluator) -> Read:
         """Return the value of an operand; ``within``: the timeframe of what names none itself."""
         match operand:
+            case OpenTime():
+                bars = self._bars[within]
+                return lambda: math.nan if bars.last is None else float(bars.last.time_ms)
             case Number(value):
                 return lambda: value
             case Negative():

@@ -57,7 +57,9 @@ async def _write(on: Stage) -> None:
     editor = on.app.mode_screen.query_one(Editor)
     line = next(place for place, line in enumerate(editor.text.split("\n")) if "rsi(14) < 30" in line)
     editor.move_cursor((line, editor.document.get_line(line).index("rsi")))
-    await on.until(lambda: on.app.build.preview.condition.startswith("rsi(14) <"), "the condition", looks=4_000)
+    await on.until(
+        lambda: on.app.build.preview.condition.startswith("rsi(14) <"), "the condition", looks=4_000
+    )
     on.app.clear_notifications()
 
 

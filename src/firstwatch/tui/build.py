@@ -63,7 +63,12 @@ class Build:
         """
         others = [key for key in self.marked if key != self.chosen]
         if len(others) == 1 and self.chosen:
-            return others[0], self.chosen
+            ids = {each.label: each.id for entry in self.algorithms for each in entry.versions}
+            # A draft has no id, and is newer than all versions.
+            first, second = sorted(
+                (others[0], self.chosen), key=lambda key: (key not in ids, ids.get(key, 0))
+            )
+            return first, second
         if self.text is not None and self.text.base and self.text.is_changed:
             return self.text.base, self.text.draft
         return None

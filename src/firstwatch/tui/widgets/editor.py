@@ -90,6 +90,7 @@ class Editor(TextArea, inherit_bindings=False):
         self.register_theme(TextAreaTheme("firstwatch", cursor_line_style=panel))
         self.theme = "firstwatch"
         self.notify_style_update()
+        self.refresh()
 
     def mark(self, problems: Sequence[TextProblem]) -> None:
         """Underline these mistakes."""
@@ -100,6 +101,7 @@ class Editor(TextArea, inherit_bindings=False):
             self._problems = found
             # Forgets the lines as they were drawn.
             self.notify_style_update()
+            self.refresh()
 
     def get_line(self, line_index: int) -> Text:
         line = super().get_line(line_index)

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_textual_snapshot import normalize_svg
 
 from firstwatch.trading.clock import ManualClock
+from firstwatch.tui.widgets.editor import Editor
 from tests.ui import bench_scene, scenes, working_day
 from tests.ui.live_venue import live_venue, settings_at
 from tests.ui.stage import Stage, stage
@@ -51,6 +52,17 @@ async def _test(on: Stage) -> None:
     on.app.clear_notifications()
 
 
+async def _write(on: Stage) -> None:
+    await on.until(lambda: on.app.build.preview is not None, "the picture", looks=4_000)
+    editor = on.app.mode_screen.query_one(Editor)
+    line = next(place for place, line in enumerate(editor.text.split("\n")) if "rsi(14) < 30" in line)
+    editor.move_cursor((line, editor.document.get_line(line).index("rsi")))
+    await on.until(
+        lambda: on.app.build.preview.condition.startswith("rsi(14) <"), "the condition", looks=4_000
+    )
+    on.app.clear_notifications()
+
+
 _DIVERGED = ("down",)
 _REAL = ("down", "down", "down")
 PICTURES = (
@@ -72,6 +84,7 @@ PICTURES = (
     Picture("lost-reply", "lost_reply", (120, 40), ("]", "]", "]", "enter"), "UNKNOWN:"),
     Picture("alarm", "working_day", (120, 40), ("!",), "no run manages it"),
     Picture("test-mode", "bench", (120, 40), ("0", "t"), "drawdown now", _test),
+    Picture("build-mode", "bench", (120, 40), ("0", "b"), "condition", _write),
 )
 
 

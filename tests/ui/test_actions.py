@@ -95,6 +95,8 @@ def test_only_what_changes_nothing_is_a_view():
         "run.export",
         "launch.toml",
         "test.launch",
+        "build.differences",
+        "build.export",
     }
 
 

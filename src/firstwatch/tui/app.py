@@ -23,6 +23,7 @@ from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
+from textual.widgets import TextArea
 
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
@@ -50,6 +51,7 @@ from firstwatch.tui.keymap import acts_in, is_of_mode, make_keymap
 from firstwatch.tui.layout import Layout, Mode
 from firstwatch.tui.messages import (
     AlarmActed,
+    AlgorithmsChosen,
     AskAnswered,
     AskShown,
     BesideChosen,
@@ -63,12 +65,17 @@ from firstwatch.tui.messages import (
     JobResumed,
     LaunchLeft,
     ModeChosen,
+    PlaceChosen,
+    PreviewArrived,
     RunChosen,
     RunOpened,
     SnapshotArrived,
     StartSent,
     TestOpened,
     TestsShown,
+    TextEdited,
+    TextShown,
+    TextWanted,
     WalletChosen,
 )
 from firstwatch.tui.modals.dialog import Dialog
@@ -82,6 +89,7 @@ from firstwatch.tui.widgets.status_lines import KeyHint
 
 if TYPE_CHECKING:
     from firstwatch.tui.controllers.alarms import AlarmController
+    from firstwatch.tui.controllers.algorithms import AlgorithmController
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
@@ -90,6 +98,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
     from firstwatch.tui.controllers.tests import TestController
+    from firstwatch.tui.controllers.texts import TextController
     from firstwatch.tui.controllers.wallets import WalletController
     from firstwatch.tui.modals.alarms import AlarmChoice
 
@@ -112,6 +121,9 @@ _COMMON_ACTIONS = (
     "view.draft",
     "view.tests",
     "view.result",
+    "view.algorithms",
+    "view.editor",
+    "view.preview",
     "view.mode",
     "app.commands",
     "app.help",
@@ -134,9 +146,7 @@ class FirstwatchApp(StateApp):
     ENABLE_COMMAND_PALETTE = True
     DEFAULT_MODE = Mode.RUN.value
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "perform('app.quit')", show=False, priority=True)
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "interrupt", show=False, priority=True)]
 
     def __init__(
         self,
@@ -161,6 +171,7 @@ class FirstwatchApp(StateApp):
         )
         self.add_mode(Mode.RUN, lambda: RunScreen(self.key_hints))
         self.add_mode(Mode.TEST, self._make_test_screen)
+        self.add_mode(Mode.BUILD, self._make_build_screen)
         self._themes = ThemeController(self, settings)
         self._problems = [*self._themes.begin(), *self._keys.problems]
         # Set here, so that the style sheets are read only once (see ``refresh_css``).
@@ -169,8 +180,8 @@ class FirstwatchApp(StateApp):
         """The run to choose when it appears."""
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
-        self._has_test_mode = False
-        """The modules of Test mode are loaded."""
+        self._loaded = {Mode.RUN}
+        """The modes whose modules are loaded."""
         self._resting = ExitStack()
         self._is_resting = False
         """Nothing is arranged or painted, because the terminal is not read."""
@@ -236,6 +247,18 @@ class FirstwatchApp(StateApp):
         return TestController(self, self.launch)
 
     @cached_property
+    def algorithms(self) -> "AlgorithmController":
+        from firstwatch.tui.controllers.algorithms import AlgorithmController
+
+        return AlgorithmController(self)
+
+    @cached_property
+    def texts(self) -> "TextController":
+        from firstwatch.tui.controllers.texts import TextController
+
+        return TextController(self, self.launch, self.algorithms)
+
+    @cached_property
     def wallets(self) -> "WalletController":
         from firstwatch.tui.controllers.wallets import WalletController
 
@@ -247,6 +270,11 @@ class FirstwatchApp(StateApp):
         from firstwatch.tui.screens.test import TestScreen
 
         return TestScreen(self.key_hints)
+
+    def _make_build_screen(self) -> Screen[None]:
+        from firstwatch.tui.screens.build import BuildScreen
+
+        return BuildScreen(self.key_hints)
 
     def refresh_css(self, animate: bool = True) -> None:
         # At its start Textual reads all style sheets again, for a theme that was set in ``__init__`` already.
@@ -274,6 +302,8 @@ class FirstwatchApp(StateApp):
     def on_unmount(self) -> None:
         if self._unsubscribe is not None:
             self._unsubscribe()
+        if self.build.is_open:
+            self.texts.close()
 
     def on_terminal_lost(self) -> None:
         """The terminal is gone: end the screen; ``run_screen`` continues without it."""
@@ -438,18 +468,51 @@ class FirstwatchApp(StateApp):
     def on_test_opened(self, _message: TestOpened) -> None:
         self.show_pane(PaneId.RESULT)
 
+    def on_text_edited(self, message: TextEdited) -> None:
+        self.texts.take(message.text, message.line, message.column)
+
+    def on_text_left(self) -> None:
+        self.texts.keep()
+
+    def on_text_wanted(self, message: TextWanted) -> None:
+        self.texts.open_named(message.name)
+
+    def on_text_shown(self, message: TextShown) -> None:
+        self.texts.show(message.text)
+        self.show_pane(PaneId.EDITOR)
+
+    def on_place_chosen(self, message: PlaceChosen) -> None:
+        self.texts.place(message.line, message.column)
+
+    def on_algorithms_chosen(self, message: AlgorithmsChosen) -> None:
+        self.algorithms.choose(message.key, message.marked)
+
+    def on_preview_arrived(self, message: PreviewArrived) -> None:
+        self.texts.take_picture(message.preview)
+
     def on_commands_sent(self, _message: CommandsSent) -> None:
         self.lists.unmark()
 
     # --- actions ---------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "interrupt" and self.is_editing and isinstance(self.focused, TextArea):
+            # In a text ctrl+c copies.
+            return self.is_covered
+        return super().check_action(action, parameters)
+
+    def action_interrupt(self) -> None:
+        """Leave the dialog in front, else quit."""
+        self.action_perform("app.quit")
+
     def action_press(self, key: str) -> None:
         """Perform the action of a key in the pane in front, or say where the key has one."""
-        if self.is_editing or self.is_covered:
+        if self.is_covered:
             return
         action = self._keys.action_in(self.mode_screen.front, key)
         if action is not None:
             self.action_perform(action.id)
+        if action is not None or self.is_editing:
             return
         mode = self.mode_screen.MODE
         for other in self._keys.actions_of(key):
@@ -461,13 +524,16 @@ class FirstwatchApp(StateApp):
     def action_perform(self, action_id: str) -> None:
         """Perform an action on the content of the pane in front, or say why it is not possible now."""
         action = ACTION_BY_ID[action_id]
-        if self.is_editing and action_id != "app.quit":
+        if self.is_editing and action_id != "app.quit" and not action.acts_in_edit:
             return
         if self.is_covered:
             # ctrl+c leaves the dialog first.
             if action_id == "app.quit" and isinstance(self.screen, Dialog):
                 self.screen.action_close()
             return
+        if (typed := self.mode_screen.typed()) is not None:
+            # It is about what is seen, although that may not have been looked at yet.
+            self.on_text_edited(typed)
         self._perform(action, self.situation)
 
     def _perform(self, action: Action, situation: Situation) -> None:
@@ -489,9 +555,8 @@ class FirstwatchApp(StateApp):
     def key_hints(self, pane: Pane) -> tuple[KeyHint, ...]:
         """Return the keys that do something now with that pane in front, its own first."""
         # Under a dialog the focused field is the dialog's, which names its own keys.
-        if self.is_editing and not self.is_covered:
-            return pane.EDIT_HINTS
-        hints = list(pane.hints())
+        is_editing = self.is_editing and not self.is_covered
+        hints = [] if is_editing else list(pane.hints())
         if self.frozen_ms is not None:
             hints.insert(0, KeyHint(self._keys.shown("view.freeze"), "Go on"))
         situation = self.situation
@@ -500,9 +565,11 @@ class FirstwatchApp(StateApp):
         for action_id in dict.fromkeys((*pane.ACTIONS, *own_number, *_COMMON_ACTIONS)):
             action = ACTION_BY_ID[action_id]
             has_key = self._keys.keys[action_id] and acts_in(action, pane.ID)
+            if is_editing and (not action.acts_in_edit or len(self._keys.keys[action_id]) == 1):
+                continue
             if has_key and not self._refusal(action, situation):
                 hints.append(KeyHint(self._keys.shown(action_id), self._short_of(action, pane, situation)))
-        return tuple(hints)
+        return (*hints, *pane.EDIT_HINTS) if is_editing else tuple(hints)
 
     def _short_of(self, action: Action, pane: Pane, situation: Situation) -> str:
         """Return an action's text in the key line: on how many runs it acts, what a pane number does."""
@@ -562,7 +629,9 @@ class FirstwatchApp(StateApp):
             has_chart=self.mode_screen.chart is not None,
             is_launching=self.is_launching,
             alarm=pane.alarm() if pane.is_mounted else None,
+            mode=pane.ID.mode,
             bench=self.bench,
+            build=self.build,
         )
 
     @property
@@ -580,34 +649,38 @@ class FirstwatchApp(StateApp):
         return screen
 
     def go_to_mode(self, mode: Mode) -> None:
-        """Show the screen of a mode; that of tests once its modules are loaded."""
+        """Show the screen of a mode, once its modules are loaded."""
         if mode is self.mode_screen.MODE:
             return
-        if mode is Mode.TEST and not self._has_test_mode:
-            self.in_background(self._load_test_mode(then=lambda: self.go_to_mode(mode)))
+        if mode not in self._loaded:
+            self.in_background(self._load(mode, then=lambda: self.go_to_mode(mode)))
             return
         self.mode = mode
         self.switch_mode(mode)
         if mode is Mode.TEST and not self.bench.is_open:
             self.tests.open()
+        elif mode is Mode.BUILD and not self.build.is_open:
+            self.texts.open()
+        elif mode is Mode.BUILD:
+            self.algorithms.refresh()
 
     def choose_mode(self) -> None:
         """Ask for the mode, in one line."""
         from firstwatch.tui.modals.mode import ModeLine
 
-        # While the operator chooses.
-        self.in_background(self._load_test_mode())
+        # While the operator chooses. Most of what Build mode needs is Test mode's, too.
+        self.in_background(self._load(Mode.TEST))
         self.push_screen(ModeLine(self.mode), self._mode_chosen)
 
-    async def _load_test_mode(self, then: Callable[[], None] | None = None) -> None:
-        """Load the modules of Test mode on a thread, then go on, unless a dialog has come meanwhile."""
-        if not self._has_test_mode:
-            self.busy = "opening Test mode…"
+    async def _load(self, mode: Mode, then: Callable[[], None] | None = None) -> None:
+        """Load the modules of a mode on a thread, then go on, unless a dialog has come meanwhile."""
+        if mode not in self._loaded:
+            self.busy = f"opening {mode.label} mode…"
             try:
-                await asyncio.to_thread(import_test_mode)
+                await asyncio.to_thread(import_mode, mode)
             finally:
                 self.busy = ""
-            self._has_test_mode = True
+            self._loaded.add(mode)
         if then is not None and not self.is_covered:
             then()
 
@@ -639,7 +712,39 @@ class FirstwatchApp(StateApp):
             self.go_to_mode(Mode.TEST)
             self.tests.test_again(run)
 
-        self.in_background(self._load_test_mode(then=go))
+        self.in_background(self._load(Mode.TEST, then=go))
+
+    def test_version(self, label: str) -> None:
+        def go() -> None:
+            self.bench = replace(self.bench, is_open=True)
+            self.go_to_mode(Mode.TEST)
+            self.tests.test_version(label)
+
+        self.in_background(self._load(Mode.TEST, then=go))
+
+    def write_text(self) -> None:
+        """Begin to write in the text of Build mode."""
+        from firstwatch.tui.screens.build import BuildScreen
+
+        if isinstance(screen := self.mode_screen, BuildScreen):
+            screen.write()
+
+    async def run_in_terminal(self, command: Sequence[str]) -> int:
+        if not isinstance(driver := self._driver, ScreenDriver):
+            return await super().run_in_terminal(command)
+        driver.lend()
+        self._rest()
+        process = None
+        try:
+            process = await asyncio.create_subprocess_exec(*command)
+            return await process.wait()
+        except OSError as error:
+            raise WrongUseError(f"{command[0]} cannot be started: {error.strerror or error}.") from error
+        finally:
+            if process is not None and process.returncode is None:
+                process.terminate()
+            driver.take_back()
+            self.on_terminal_read()
 
     def point_at_test(self, key: str, beside: str) -> None:
         screen = self.screen_stack[0]
@@ -786,10 +891,11 @@ def run_screen(
     return ScreenEnd(app.return_code or 0, said)
 
 
-def import_test_mode() -> None:
-    """Load what only Test mode needs; it takes most of a second."""
-    import_module("firstwatch.tui.screens.test")
-    import_module("firstwatch.tui.controllers.tests")
+def import_mode(mode: Mode) -> None:
+    """Load what only Test or Build mode needs; it takes most of a second."""
+    controllers = {Mode.TEST: "tests", Mode.BUILD: "texts"}
+    import_module(f"firstwatch.tui.screens.{mode}")
+    import_module(f"firstwatch.tui.controllers.{controllers[mode]}")
 
 
 def _leave_terminal() -> None:

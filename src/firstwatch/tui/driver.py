@@ -194,14 +194,16 @@ class ScreenDriver(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         self._writer: PatientWriter | None = None
         self._is_lost = False
+        self._is_lent = False
         self._takes_utf8 = takes_utf8()
         # Stopping the process would stop the engine in it.
         for number in (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCONT, lambda *_: self._after_continue())
         signal.signal(signal.SIGHUP, lambda *_: self._lose_terminal())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._on_loop("on_terminate"))
+        signal.signal(signal.SIGTERM, lambda *_: self._on_loop("on_terminate"))
+        # While another program has the terminal, ctrl+c is meant for it.
+        signal.signal(signal.SIGINT, lambda *_: None if self._is_lent else self._on_loop("on_terminate"))
 
     @property
     def can_suspend(self) -> bool:
@@ -210,7 +212,26 @@ class ScreenDriver(LinuxDriver):
     @property
     def is_stalled(self) -> bool:
         """The terminal reads nothing now: output would be queued or dropped."""
-        return self._writer is not None and self._writer.is_stalled
+        return self._is_lent or (self._writer is not None and self._writer.is_stalled)
+
+    def lend(self) -> None:
+        """Leave the terminal to another program: nothing is read or painted until ``take_back``."""
+        self._is_lent = True
+        self.stop_application_mode()
+        self._writer = None
+
+    def take_back(self) -> None:
+        """Take the terminal back from another program, in whatever state that has left it."""
+        self._is_lent = False
+        if self._is_lost:
+            return
+        if self.attrs_before is not None:
+            try:
+                termios.tcsetattr(self.fileno, termios.TCSANOW, self.attrs_before)
+            except termios.error:
+                self._lose_terminal()
+                return
+        self.start_application_mode()
 
     def write(self, data: str) -> None:
         if self._writer is not None:

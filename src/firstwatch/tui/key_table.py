@@ -23,6 +23,9 @@ _NAMES = {
     PaneId.DRAFT: "Test Setup",
     PaneId.TESTS: "Tests",
     PaneId.RESULT: "Test Result",
+    PaneId.ALGORITHMS: "Algorithms",
+    PaneId.EDITOR: "Editor",
+    PaneId.PREVIEW: "Chart",
 }
 
 

@@ -10,6 +10,7 @@ HEIGHTS = [(0, "-short"), (16, "-low"), (24, "-middle"), (36, "-high"), (56, "-t
 class Mode(StrEnum):
     """The modes, in the order of the header."""
 
+    BUILD = "build"
     TEST = "test"
     RUN = "run"
 

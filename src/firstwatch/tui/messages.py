@@ -6,6 +6,7 @@ pressed later would be handled first.
 
 from textual.message import Message
 
+from firstwatch.manager.build_views import PreviewView, TextView
 from firstwatch.manager.test_views import DraftView
 from firstwatch.manager.views import AlarmView, AskView, JobView, ManagerSnapshot
 
@@ -180,3 +181,59 @@ class TestOpened(Message):
     """The operator has opened a test of the list."""
 
     __test__ = False
+
+
+class TextEdited(Message):
+    """The operator has written in the text; the cursor is at that line and column."""
+
+    def __init__(self, text: TextView, line: int, column: int) -> None:
+        super().__init__()
+        self.text = text
+        self.line = line
+        self.column = column
+
+
+class TextLeft(Message):
+    """The operator has stopped writing."""
+
+
+class PlaceChosen(Message):
+    """The operator has moved the cursor of the text to that line and column."""
+
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__()
+        self.line = line
+        self.column = column
+
+
+class AlgorithmsChosen(Message):
+    """The operator has moved the cursor of the algorithms (empty: to nothing), or marked rows."""
+
+    def __init__(self, key: str, marked: tuple[str, ...]) -> None:
+        super().__init__()
+        self.key = key
+        self.marked = marked
+
+
+class TextWanted(Message):
+    """The operator wants to open a version or a draft in the editor."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+
+class PreviewArrived(Message):
+    """A picture of a text has been computed."""
+
+    def __init__(self, preview: PreviewView) -> None:
+        super().__init__()
+        self.preview = preview
+
+
+class TextShown(Message):
+    """A text has been opened, to be looked at."""
+
+    def __init__(self, text: TextView) -> None:
+        super().__init__()
+        self.text = text

@@ -1,7 +1,7 @@
 """The state that all panes and dialogs show, and the way to the manager."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,11 +18,12 @@ from firstwatch.manager.views import ManagerSnapshot, RunView, empty_snapshot
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import Command, CommandOutcome
-from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui import formats
 from firstwatch.tui.bench import Bench
+from firstwatch.tui.build import Build
 from firstwatch.tui.key_order import KeysInOrder
 from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
 from firstwatch.tui.launch_form.draft import LaunchDraft
@@ -34,6 +35,8 @@ KeyOf = Callable[[str], str]
 
 _MOST_NOTICES = 100
 _LONGEST_PASTE = 20_000
+_LONGEST_TEXT = 1_000_000
+"""More than an editor takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ class StateApp(KeysInOrder):
     """The mode that is shown."""
     bench: var[Bench] = var(Bench)
     """What Test mode shows."""
+    build: var[Build] = var(Build)
+    """What Build mode shows."""
     busy: var[str] = var("")
     """The slow work under way, as text; empty: none."""
 
@@ -131,7 +136,8 @@ class StateApp(KeysInOrder):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Paste) and not event.is_forwarded:
-            event.text = pasted(event.text)
+            is_text = isinstance(self.focused, TextArea)
+            event.text = cleaned_text(event.text) if is_text else pasted(event.text)
         await super().on_event(event)
 
     @property
@@ -155,7 +161,8 @@ class StateApp(KeysInOrder):
     @property
     def is_editing(self) -> bool:
         """Whether keys are text now."""
-        return isinstance(self.focused, Input | TextArea)
+        focused = self.focused
+        return isinstance(focused, Input) or (isinstance(focused, TextArea) and not focused.read_only)
 
     def choose_run(self, run_id: str) -> None:
         """Select a run by its id."""
@@ -164,6 +171,17 @@ class StateApp(KeysInOrder):
 
     def point_at_test(self, key: str, beside: str) -> None:
         """Put the cursor of the tests on one; ``beside``: and mark another one, to stand beside it."""
+
+    def test_version(self, label: str) -> None:
+        """Open a stored version in Test mode, and backtest it there."""
+
+    async def run_in_terminal(self, command: Sequence[str]) -> int:
+        """Give the terminal to a program until it ends, and return its exit code.
+
+        Raises:
+            WrongUseError: it cannot be started, or there is no terminal to give.
+        """
+        raise WrongUseError(f"There is no terminal for {command[0]}.")
 
     # --- what is shown, and what is true -----------------------------------------------------------
 
@@ -294,6 +312,12 @@ class StateApp(KeysInOrder):
 def pasted(text: str) -> str:
     """Return a pasted text for a field: its lines cleaned, without leading empty ones."""
     return "\n".join(map(clean, text[:_LONGEST_PASTE].splitlines())).lstrip("\n")
+
+
+def cleaned_text(text: str) -> str:
+    """Return a text for an editor: no character steers a terminal, and a tab is two spaces."""
+    lines = text[:_LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(clean(line.replace("\t", "  "), _LONGEST_TEXT) for line in lines)
 
 
 def judged(settings: LaunchSettings) -> LaunchSettings:

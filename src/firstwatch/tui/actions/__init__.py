@@ -1,8 +1,9 @@
 """Operator actions, one class each: its key, its entry in the palette and the help, its rule and its effect.
 
 ``action`` is what they have in common; ``runs``, ``alarms``, ``asks``, ``launch``, ``wallets``, ``tests``,
-``lists``, ``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not possible now,
-from the snapshot and the selection alone; the same sentence is shown when its key is pressed anyway.
+``build``, ``lists``, ``views`` and ``engine`` are what they act on. ``refusal`` says why an action is not
+possible now, from the snapshot and the selection alone; the same sentence is shown when its key is pressed
+anyway.
 
 A key belongs to the panes that show what it acts on, or to all of its mode. Wherever it is pressed in a
 mode it means the same.
@@ -14,6 +15,23 @@ To add an action: a class in the module of what it acts on, and a line in ``ACTI
 from firstwatch.tui.actions.action import Action, Severity, Situation
 from firstwatch.tui.actions.alarms import AcknowledgeAlarmAction, AdoptPositionAction, LeavePositionAction
 from firstwatch.tui.actions.asks import ApproveAskAction, RefuseAskAction
+from firstwatch.tui.actions.build import (
+    ArchiveAlgorithmAction,
+    ChooseMarketAction,
+    DiscardTextAction,
+    EditOutsideAction,
+    ExportVersionAction,
+    ImportAlgorithmAction,
+    NewAlgorithmAction,
+    NoteVersionAction,
+    RenameAlgorithmAction,
+    RunTextAction,
+    SaveTextAction,
+    ShowArchivedAction,
+    ShowChangesAction,
+    TestTextAction,
+    WriteTextAction,
+)
 from firstwatch.tui.actions.engine import (
     HelpAction,
     QuitAction,
@@ -68,8 +86,10 @@ from firstwatch.tui.actions.views import (
     PreviousTabAction,
     ScopeAction,
     ShowAlarmsAction,
+    ShowAlgorithmsAction,
     ShowConfigurationAction,
     ShowDraftAction,
+    ShowEditorAction,
     ShowHistoryAction,
     ShowInfoAction,
     ShowJobsAction,
@@ -77,6 +97,7 @@ from firstwatch.tui.actions.views import (
     ShowMetricsAction,
     ShowNoticesAction,
     ShowPaneAction,
+    ShowPreviewAction,
     ShowResultAction,
     ShowTestsAction,
     ShowWalletsAction,
@@ -132,6 +153,20 @@ ACTIONS: tuple[Action, ...] = (
     CancelTestAction(),
     ResumeTestAction(),
     TakeWinnerAction(),
+    NewAlgorithmAction(),
+    WriteTextAction(),
+    SaveTextAction(),
+    EditOutsideAction(),
+    TestTextAction(),
+    RunTextAction(),
+    ShowChangesAction(),
+    ChooseMarketAction(),
+    DiscardTextAction(),
+    NoteVersionAction(),
+    RenameAlgorithmAction(),
+    ArchiveAlgorithmAction(),
+    ImportAlgorithmAction(),
+    ExportVersionAction(),
     FilterAction(),
     SortAction(),
     MarkAction(),
@@ -144,6 +179,10 @@ ACTIONS: tuple[Action, ...] = (
     ShowDraftAction(),
     ShowTestsAction(),
     ShowResultAction(),
+    ShowAlgorithmsAction(),
+    ShowEditorAction(),
+    ShowPreviewAction(),
+    ShowArchivedAction(),
     ModeAction(),
     ScopeAction(),
     OrderChangesAction(),

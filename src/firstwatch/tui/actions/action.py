@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot, RunView, WalletView
 from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.tui.bench import Bench
+from firstwatch.tui.build import Build
 from firstwatch.tui.launch_form.assessment import NextStep
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
@@ -16,6 +17,7 @@ from firstwatch.tui.panes.pane import PaneId
 if TYPE_CHECKING:
     # Not at run time: they import all dialogs, and the screen starts without them.
     from firstwatch.tui.controllers.alarms import AlarmController
+    from firstwatch.tui.controllers.algorithms import AlgorithmController
     from firstwatch.tui.controllers.asks import AskController
     from firstwatch.tui.controllers.engine import EngineController
     from firstwatch.tui.controllers.exports import ExportController
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from firstwatch.tui.controllers.lists import ListController
     from firstwatch.tui.controllers.runs import RunController
     from firstwatch.tui.controllers.tests import TestController
+    from firstwatch.tui.controllers.texts import TextController
     from firstwatch.tui.controllers.wallets import WalletController
 
 
@@ -63,8 +66,12 @@ class Situation:
     """The alarm under the cursor."""
     ask: AskView | None = None
     """The question of an agent under the cursor."""
+    mode: Mode = Mode.RUN
+    """The mode of the pane in front."""
     bench: Bench = field(default_factory=Bench)
     """What Test mode shows."""
+    build: Build = field(default_factory=Build)
+    """What Build mode shows."""
 
     @property
     def unmanaged(self) -> AlarmView | None:
@@ -100,12 +107,18 @@ class AppControls(Protocol):
     def exports(self) -> "ExportController": ...
     @property
     def tests(self) -> "TestController": ...
+    @property
+    def texts(self) -> "TextController": ...
+    @property
+    def algorithms(self) -> "AlgorithmController": ...
 
     def press_pane(self, pane_id: PaneId) -> None: ...
 
     def choose_mode(self) -> None: ...
 
     def test_again(self, run: RunView) -> None: ...
+
+    def write_text(self) -> None: ...
 
     def open_launcher(self) -> None: ...
 
@@ -153,6 +166,8 @@ class Action(ABC):
     """The mode in which it is possible; None: in all, or where its panes are."""
     is_for_asks: ClassVar[bool] = False
     """Its key acts in no pane, only on a question of an agent in the list of alarms."""
+    acts_in_edit: ClassVar[bool] = False
+    """Its key acts while a text is written, too: not one that is a sign of a text."""
     severity: ClassVar[Severity] = Severity.VIEW
     is_for_any_size: ClassVar[bool | None] = None
     """Possible on a terminal too small to start anything; None: yes if its severity is ``VIEW``."""

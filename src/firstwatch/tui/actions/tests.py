@@ -20,7 +20,8 @@ class _DraftAction(Action):
     def refusal(self, situation: Situation) -> str:
         draft = situation.bench.draft
         if draft is None:
-            return "There is no algorithm yet: firstwatch algorithm add FILE"
+            mode = situation.key_of("view.mode")
+            return f"There is no algorithm yet: {mode}, then b, begins one; or firstwatch algorithm add FILE"
         return first_mistake(draft) if self.needs_valid else ""
 
 

@@ -66,9 +66,27 @@ class ShowResultAction(ShowPaneAction):
     help = "Go to the result of the test under the cursor; twice: on the whole screen."
 
 
+class ShowAlgorithmsAction(ShowPaneAction):
+    id, title, short, key = "view.algorithms", "view: Algorithms", "Algorithms", "1"
+    pane, mode = PaneId.ALGORITHMS, Mode.BUILD
+    help = "Go to the algorithms and their versions; twice: on the whole screen."
+
+
+class ShowEditorAction(ShowPaneAction):
+    id, title, short, key = "view.editor", "view: Editor", "Editor", "2"
+    pane, mode = PaneId.EDITOR, Mode.BUILD
+    help = "Go to the text of the algorithm; twice: on the whole screen."
+
+
+class ShowPreviewAction(ShowPaneAction):
+    id, title, short, key = "view.preview", "view: Chart of the text", "Chart", "3"
+    pane, mode = PaneId.PREVIEW, Mode.BUILD
+    help = "Go to the candles with what the text means on them; twice: on the whole screen."
+
+
 class ModeAction(Action):
     id, title, short, key = "view.mode", "view: Mode", "Mode", "0"
-    help = "Choose the mode: t tests, r runs."
+    help = "Choose the mode: b build, t test, r run."
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
@@ -143,11 +161,15 @@ class NextWindowAction(Action):
 class ChartAction(Action):
     """Zooms or pans the chart."""
 
-    panes = (PaneId.METRICS, PaneId.RESULT)
+    panes = (PaneId.METRICS, PaneId.RESULT, PaneId.EDITOR, PaneId.PREVIEW)
 
     def refusal(self, situation: Situation) -> str:
+        if situation.has_chart:
+            return ""
+        if situation.mode is Mode.BUILD:
+            return f"Go to the chart first ({situation.key_of('view.preview')})"
         back, on = situation.key_of("view.previous_tab"), situation.key_of("view.next_tab")
-        return "" if situation.has_chart else f"Go to a chart first: {back} and {on} go from tab to tab"
+        return f"Go to a chart first: {back} and {on} go from tab to tab"
 
 
 class ChartNearerAction(ChartAction):

@@ -97,6 +97,14 @@ class LaunchController:
         self.check_soon()
         self._app.post_message(LaunchOpened())
 
+    def open_version(self, label: str, symbol: str) -> None:
+        """Open the launcher with a version and a market chosen; the rest as in the algorithm's last run."""
+        draft = LaunchDraft(algorithm=label, symbol=symbol)
+        self._app.draft = draft
+        self.check_soon()
+        self._app.post_message(LaunchOpened())
+        self._app.in_background(self._remember(draft, label.rpartition("@")[0]))
+
     def adopt(self, alarm: AlarmView) -> None:
         """Open the launcher for a run that takes over the position of a wallet without a run."""
         run, wallet = self._app.live.run(alarm.run_id), self._app.live.wallet(alarm.wallet)

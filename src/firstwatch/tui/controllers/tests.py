@@ -11,6 +11,7 @@ from firstwatch.manager.test_views import DraftView, TestView
 from firstwatch.manager.views import RunView
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.tui.bench import Bench, place_words
+from firstwatch.tui.build import algorithm_name_problem
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.launch_form.draft import LaunchDraft, draft_of
 from firstwatch.tui.lists.found import parameters_text, values_text
@@ -132,7 +133,7 @@ class TestController:
             "",
             f"It becomes version {newest + 1} of {draft.algorithm}; another name begins another algorithm:",
         ]
-        dialog = PromptDialog("Save as a version", lines, check=_name_problem, value=draft.algorithm)
+        dialog = PromptDialog("Save as a version", lines, check=algorithm_name_problem, value=draft.algorithm)
         self._app.push_screen(dialog, self._save_as)
 
     def _save_as(self, name: str | None) -> None:
@@ -345,6 +346,16 @@ class TestController:
         self._app.post_message(LaunchOpened())
         self._app.notify(f"{draft.base} with a quarter of {capital:,f}: {small:,f}", title="Launch small")
 
+    def test_version(self, label: str) -> None:
+        """Open a stored version with its draft's settings of a test, and begin a backtest of it."""
+        self._app.in_background(self._test_version(label))
+
+    async def _test_version(self, label: str) -> None:
+        await self._open_draft(lambda: self._manager.tests.open(label))
+        draft = self._bench.draft
+        if draft is not None:
+            await self._submit("Backtest", draft, self._manager.tests.backtest)
+
     def test_again(self, run: RunView) -> None:
         """Open a run's version in Test on the recent period, and test it there beside its baseline."""
         self._app.in_background(self._test_again(run))
@@ -367,11 +378,3 @@ class TestController:
         self._beside = baseline
         if not self._app.is_read_only:
             await self._submit("Backtest", draft, self._manager.tests.backtest)
-
-
-def _name_problem(name: str) -> str:
-    if not name:
-        return "write a name"
-    if "@" in name or not name.isprintable():
-        return "a name has no @, which stands in name@version"
-    return "" if len(name) <= 80 else "at most 80 characters"

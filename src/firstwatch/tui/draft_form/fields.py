@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from firstwatch.manager import draft_document
-from firstwatch.manager.test_views import OWN_PERIOD, WHOLE_PERIOD, DraftView
+from firstwatch.manager.test_views import OWN_PERIOD, WHOLE_PERIOD, DraftView, TestSetup
 from firstwatch.trading.launch import OnExhausted, ResetMode
 from firstwatch.trading.launch_words import EXHAUSTED_WORDS, RESET_WORDS, link_words
 from firstwatch.trading.limit_fills import LimitFills
@@ -81,7 +81,7 @@ def rows(draft: DraftView, tab: Tab, venues: tuple[str, ...] = ()) -> list[Field
 
 
 def _setup(draft: DraftView, venues: tuple[str, ...]) -> Iterator[FieldRow]:
-    setup, what, market, money, costs = draft.setup, "What", "Market", "Money", "Costs"
+    setup, what, money, costs = draft.setup, "What", "Money", "Costs"
     changes = f" ({len(draft.changes)} changed)" if draft.is_changed else ""
     yield FieldRow(
         "algorithm", what, "Algorithm", f"{draft.base}{changes}",
@@ -91,31 +91,7 @@ def _setup(draft: DraftView, venues: tuple[str, ...]) -> Iterator[FieldRow]:
         "timeframe", what, "Timeframe", _text(draft, "timeframe"), "The length of its bars",
         Entry.CHOICE, words={each.value: each.value for each in Timeframe},
     )  # fmt: skip
-    yield FieldRow(
-        f"{SETUP}venue", market, "Venue", setup.venue, "Whose market, with its fees and steps",
-        Entry.CHOICE, words={each: each for each in venues} | {NO_VENUE: "none: assumed from the candles"},
-    )  # fmt: skip
-    yield FieldRow(
-        f"{SETUP}symbol", market, "Market", setup.symbol, "What is traded, like BTC/USDC:USDC",
-        Entry.SEARCH, empty="choose…",
-    )  # fmt: skip
-    yield FieldRow(
-        f"{SETUP}candles", market, "Candles", setup.candles,
-        "The venue's own, a series of the archive, or a file", Entry.SEARCH, empty="choose…",
-    )  # fmt: skip
-    yield FieldRow(
-        f"{SETUP}period", market, "Period", setup.period, "Up to the end of the candles, or your own dates",
-        Entry.CHOICE, words=PERIODS,
-    )  # fmt: skip
-    if setup.period == OWN_PERIOD:
-        yield FieldRow(
-            f"{SETUP}begin", market, "From", setup.begin, "The first day, like 2025-07-01, UTC",
-            read=parse_test.day_or_none, empty="the first candle",
-        )  # fmt: skip
-        yield FieldRow(
-            f"{SETUP}end", market, "To", setup.end, "The day after the last one, UTC",
-            read=parse_test.day_or_none, empty="the last candle",
-        )  # fmt: skip
+    yield from market_rows(setup, venues)
     yield FieldRow(
         f"{SETUP}capital", money, "Capital", setup.capital, "What the test begins with, in quote",
         read=parse.positive, empty="write…",
@@ -146,6 +122,36 @@ def _setup(draft: DraftView, venues: tuple[str, ...]) -> Iterator[FieldRow]:
         "When a limit entry fills: touch, through (a price beyond it), or queue:0.3, a share of the volume",
         read=LimitFills.parse,
     )  # fmt: skip
+
+
+def market_rows(setup: TestSetup, venues: tuple[str, ...]) -> Iterator[FieldRow]:
+    """Yield the fields of a market, its candles and the period."""
+    market = "Market"
+    yield FieldRow(
+        f"{SETUP}venue", market, "Venue", setup.venue, "Whose market, with its fees and steps",
+        Entry.CHOICE, words={each: each for each in venues} | {NO_VENUE: "none: assumed from the candles"},
+    )  # fmt: skip
+    yield FieldRow(
+        f"{SETUP}symbol", market, "Market", setup.symbol, "What is traded, like BTC/USDC:USDC",
+        Entry.SEARCH, empty="choose…",
+    )  # fmt: skip
+    yield FieldRow(
+        f"{SETUP}candles", market, "Candles", setup.candles,
+        "The venue's own, a series of the archive, or a file", Entry.SEARCH, empty="choose…",
+    )  # fmt: skip
+    yield FieldRow(
+        f"{SETUP}period", market, "Period", setup.period, "Up to the end of the candles, or your own dates",
+        Entry.CHOICE, words=PERIODS,
+    )  # fmt: skip
+    if setup.period == OWN_PERIOD:
+        yield FieldRow(
+            f"{SETUP}begin", market, "From", setup.begin, "The first day, like 2025-07-01, UTC",
+            read=parse_test.day_or_none, empty="the first candle",
+        )  # fmt: skip
+        yield FieldRow(
+            f"{SETUP}end", market, "To", setup.end, "The day after the last one, UTC",
+            read=parse_test.day_or_none, empty="the last candle",
+        )  # fmt: skip
 
 
 # --- Entry, Exit ---------------------------------------------------------------------------------

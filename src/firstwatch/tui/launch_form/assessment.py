@@ -163,7 +163,10 @@ def next_step(
     if not snapshot.is_ready:
         return NextStep(Readiness.WAITING, READING)
     if not snapshot.offered:
-        return NextStep(blocked, "Store an algorithm: firstwatch algorithm add FILE")
+        mode = key_of("view.mode")
+        return NextStep(
+            blocked, f"Store an algorithm: {mode}, then b, begins one; or firstwatch algorithm add FILE"
+        )
     if not snapshot.wallets:
         pane, create = key_of("view.wallets"), key_of("wallet.create")
         return NextStep(blocked, f"Create a wallet: press {pane}, then {create}")

@@ -103,8 +103,10 @@ def _made(rows: Sequence[RunView]) -> str:
     return f"{formats.change(float(sum((pnl for pnl, _ in known), Decimal(0)) / capital))} %"
 
 
-def empty(key_of: Callable[[str], str]) -> str:
-    """Return what to do while there is none."""
+def empty(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> str:
+    """Return what to do while there is none; without an algorithm that comes first."""
+    if snapshot.is_ready and not snapshot.algorithms:
+        return f"Your first run: {key_of('view.mode')}, then b, begins an algorithm from a template."
     return f"No active run. Press {key_of('run.new')} for a new one."
 
 

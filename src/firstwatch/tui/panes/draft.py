@@ -1,6 +1,5 @@
 """Test Setup: the draft that is tested, tab by tab, and what stands before its launch."""
 
-import asyncio
 from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
@@ -20,16 +19,16 @@ from firstwatch.tui.launch_form import parse
 from firstwatch.tui.launch_form.draft import Entry
 from firstwatch.tui.messages import DraftChanged, DraftWanted
 from firstwatch.tui.modals.choice import Choice, ChoiceDialog
+from firstwatch.tui.modals.market import search
 from firstwatch.tui.modals.parts import ChainDialog
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
-from firstwatch.tui.state import app_of
+from firstwatch.tui.state import KeyOf, app_of
 from firstwatch.tui.widgets.field_form import FieldForm, field_line, heading
 from firstwatch.tui.widgets.lazy_pages import page_id
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
 from firstwatch.tui.widgets.table import Line, Tone
 
-_NO_ALGORITHM = "No algorithm is stored yet: firstwatch algorithm add FILE"
 _SIGNS: dict[Standing, tuple[str, str]] = {
     Standing.BLOCKS: ("✘", "error"),
     Standing.WARNS: ("!", "warning"),
@@ -107,23 +106,10 @@ class DraftPage(Container):
         elif row.entry is Entry.LIST:
             self.app.push_screen(ChainDialog(row.text), partial(self._chosen, row))
         elif row.entry is Entry.SEARCH:
-            app.in_background(self._search(row))
+            app.in_background(search(app, row, partial(self._chosen, row)))
         elif row.entry is Entry.CHOICE:
             options = [Choice(value, text) for value, text in row.words.items()]
             self.app.push_screen(ChoiceDialog(row.label, options, row.text), partial(self._chosen, row))
-
-    async def _search(self, row: FieldRow) -> None:
-        """List what is known for a field; something else can be typed."""
-        app = app_of(self)
-        if row.label == "Candles":
-            found = await asyncio.to_thread(app.manager.tests.sources)
-            notes = {"venue": "the venue's own candles, and those recorded earlier"}
-        else:
-            markets = {each.symbol for each in app.snapshot.markets}
-            found, notes = tuple(dict.fromkeys((*app.snapshot.symbols, *sorted(markets)))), {}
-        options = [Choice(each, each, notes.get(each, "")) for each in found]
-        dialog = ChoiceDialog(row.label, options, row.text, searches=True, takes_typed=True)
-        app.push_screen(dialog, partial(self._chosen, row))
 
     def turn(self, key: str, by: int) -> None:
         row, app = self._rows.get(key), app_of(self)
@@ -239,7 +225,7 @@ class DraftPane(TabbedPane):
         box = self.query_one(BlockerBox)
         box.display = draft is not None
         if draft is None:
-            empty.set_text(_NO_ALGORITHM if app.bench.is_open else "Reading the store…")
+            empty.set_text(_no_algorithm(app.key_of) if app.bench.is_open else "Reading the store…")
             return
         self.set_note(draft.name, draft.setup.symbol)
         self.set_subtitle(f"{len(draft.problems)} wrong" if draft.problems else "")
@@ -259,6 +245,11 @@ class DraftPane(TabbedPane):
         if had_focus:
             self.focus_pane()
         self.screen.query_one(KeyLine).renew()
+
+
+def _no_algorithm(key_of: KeyOf) -> str:
+    mode = key_of("view.mode")
+    return f"No algorithm is stored yet: {mode}, then b, begins one; or firstwatch algorithm add FILE"
 
 
 def _lines(draft: DraftView, found: list[FieldRow]) -> Iterator[Line]:

@@ -107,7 +107,7 @@ class InfoPane(TabbedPane):
             # Hundreds of lines, which hardly ever change.
             listing.set_made((snapshot.finished, snapshot.short_ids), pages[self.tab])
         else:
-            empty = active.empty(app.key_of) if self.tab == "Active" else None
+            empty = active.empty(snapshot, app.key_of) if self.tab == "Active" else None
             listing.set_lines(pages[self.tab](), is_ready=snapshot.is_ready, empty=empty)
         if listing.table.cursor_key != app.selected_run:
             listing.table.point_at(app.selected_run)

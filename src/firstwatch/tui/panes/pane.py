@@ -35,6 +35,9 @@ class PaneId(Enum):
     DRAFT = (Mode.TEST, 1)
     TESTS = (Mode.TEST, 2)
     RESULT = (Mode.TEST, 3)
+    ALGORITHMS = (Mode.BUILD, 1)
+    EDITOR = (Mode.BUILD, 2)
+    PREVIEW = (Mode.BUILD, 3)
 
     @property
     def mode(self) -> Mode:
@@ -65,7 +68,7 @@ class Pane(Vertical):
     HINTS: ClassVar[tuple[KeyHint, ...]] = ()
     """Keys of the pane itself that the key line names before the actions."""
     EDIT_HINTS: ClassVar[tuple[KeyHint, ...]] = (KeyHint("enter", "accept"), KeyHint("esc", "cancel"))
-    """Keys that the key line names while a line of the pane is written."""
+    """Keys that the key line names while a text of the pane is written, after those of actions."""
 
     def __init__(self) -> None:
         super().__init__(id=f"{self.ID.name.lower()}-pane", classes="pane")

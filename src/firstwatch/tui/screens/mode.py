@@ -17,6 +17,7 @@ from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine, StatusLine
 
 if TYPE_CHECKING:
+    from firstwatch.tui.messages import TextEdited
     from firstwatch.tui.widgets.chart import Chart
 
 
@@ -135,6 +136,10 @@ class ModeScreen(Screen[None]):
 
     def point_at(self, key: str, beside: str) -> None:
         """Put the cursor of the master list on a row, and mark another one (empty: none)."""
+
+    def typed(self) -> "TextEdited | None":
+        """Return what was typed and is not known yet; None: nothing."""
+        return None
 
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front; without tabs there, in the first pane."""

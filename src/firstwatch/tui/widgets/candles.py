@@ -1,4 +1,4 @@
-"""A chart of candles in half rows, with the marks of trades and the levels of a position."""
+"""A chart of candles in half rows, with marks of trades, levels of a position, and what is true when."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ _WIDEST = 4
 _PANE_ROWS, _MOST_PANES = 5, 2
 _CANDLE_ROWS = 12
 """Rows that candles and axes have before there is an indicator below them."""
+_LEAST_ROWS = 9
+"""Rows that they have before it is shown below them what is true when."""
 _CURVE_TONES = ("primary", "secondary", "accent")
 
 
@@ -55,6 +57,27 @@ class Level:
 
 
 @dataclass(frozen=True, eq=False)
+class Track:
+    """A price at each bar, as that of a stop; NaN: there is none."""
+
+    label: str
+    values: "NDArray[np.float64]"
+    sign: str
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """Where something is true: a row below the candles, with a sign at each bar that has it.
+
+    The signs are of the first of its parts that is true there. ``is_lit``: the candles there have a band.
+    """
+
+    label: str
+    parts: "tuple[tuple[str, NDArray[np.bool_]], ...]"
+    is_lit: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class CandleChart:
     """The data of a candle chart, with at least one candle. Operands are those of the newest candles."""
 
@@ -62,6 +85,17 @@ class CandleChart:
     marks: tuple[Mark, ...] = ()
     levels: tuple[Level, ...] = ()
     operands: "tuple[OperandView, ...]" = ()
+    tracks: tuple[Track, ...] = ()
+    """Of the same bars as the candles, as are the truths."""
+    truths: tuple[Truth, ...] = ()
+    legend: str = "E entry  X exit"
+    """The meaning of the marks' signs."""
+    first_bars: int = 0
+    """So many bars are shown at first, if that is more than usual."""
+
+    def usual(self, width: int) -> int:
+        """Return how many bars are shown without zoom."""
+        return max(usual_bars(width), self.first_bars)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,16 +139,18 @@ def draw_candles(chart: CandleChart, view: View, width: int, height: int, colour
     A level too far away for a line is written at the upper or lower edge.
     """
     total = len(chart.candles.time_ms)
-    seen = view.part(total, usual_bars(width))
+    seen = view.part(total, chart.usual(width))
     candles = chart.candles.part(seen)
     room = max(1, width - _AXIS)
     low, high = float(candles.low.min()), float(candles.high.max())
     near, above, below = _sorted_levels(chart.levels, low, high)
-    low, high = min([low, *(level.price for level in near)]), max([high, *(level.price for level in near)])
+    prices = [*(level.price for level in near), *_near_track(chart.tracks, seen, low, high)]
+    low, high = min([low, *prices]), max([high, *prices])
     grid = Grid(width, height)
+    truths = chart.truths[: max(0, height - _LEAST_ROWS)]
     others = [operand for operand in chart.operands if not operand.is_price]
-    others = others[: min(_MOST_PANES, max(0, height - _CANDLE_ROWS) // _PANE_ROWS)]
-    bottom = height - 1 - _PANE_ROWS * len(others)
+    others = others[: min(_MOST_PANES, max(0, height - _CANDLE_ROWS - len(truths)) // _PANE_ROWS)]
+    bottom = height - 1 - _PANE_ROWS * len(others) - len(truths)
     top = 1 + bool(above)
     scale = Scale.around(low, high, top=top, rows=max(1, bottom - top - bool(below)))
     reduced = reduce_candles(candles, room)
@@ -122,10 +158,12 @@ def draw_candles(chart: CandleChart, view: View, width: int, height: int, colour
     columns = [place * step + step // 2 for place in range(len(reduced.first))]
     _draw_head(grid, chart, candles, len(candles.time_ms) // len(reduced.first))
     ends = np.append(reduced.first[1:], len(candles.time_ms)) - 1
-    places = _Places(np.array(columns), seen.start + ends - total)
+    places = _Places(np.array(columns), seen.start + ends - total, step)
     for operand, tone in zip((each for each in chart.operands if each.is_price), _CURVE_TONES, strict=False):
         _draw_operand(grid, operand, places, scale, colours[tone])
     _draw_bodies(grid, reduced, columns, scale, colours)
+    for track in chart.tracks:
+        _draw_track(grid, track, places, scale, colours["secondary"])
     value_axis(grid, scale, room, formats.price)
     for level in near:
         _draw_line(grid, level, scale, room, colours)
@@ -141,8 +179,13 @@ def draw_candles(chart: CandleChart, view: View, width: int, height: int, colour
         if bar >= 0:
             candle = int(reduced.first.searchsorted(bar, side="right")) - 1
             grid.put(scale.place(mark.price), columns[candle], mark.sign, style)
+    for number, truth in enumerate(truths):
+        signs = _true_columns(truth, reduced.first + seen.start, columns, seen.stop)
+        _draw_truth(grid, truth, signs, bottom + number, colours)
+        for column in signs if truth.is_lit else ():
+            grid.light(range(top, bottom), places.cells(column), colours["band"])
     for number, operand in enumerate(others):
-        _draw_pane(grid, operand, places, bottom + _PANE_ROWS * number, colours)
+        _draw_pane(grid, operand, places, bottom + len(truths) + _PANE_ROWS * number, colours)
     time_axis(grid, height - 1, candles.time_ms[reduced.first].tolist(), step * len(reduced.first))
     return grid.text()
 
@@ -153,6 +196,13 @@ class _Places:
 
     columns: "NDArray[np.int64]"
     lasts: "NDArray[np.int64]"
+    step: int
+    """Columns of one candle."""
+
+    def cells(self, column: int) -> range:
+        """Return all columns of the candle that stands in that one."""
+        first = column - self.step // 2
+        return range(first, first + self.step)
 
 
 def _draw_operand(grid: Grid, operand: "OperandView", places: _Places, scale: Scale, style: str) -> None:
@@ -186,6 +236,46 @@ def _draw_pane(
     _draw_operand(grid, operand, places, scale, f"bold {colours['foreground']}")
 
 
+def _near_track(tracks: Sequence[Track], seen: slice, low: float, high: float) -> list[float]:
+    """Return the ends of the tracks, as far as they are near enough to the candles to be drawn."""
+    reach = (high - low) * _REACH
+    values = [track.values[seen] for track in tracks]
+    near = [each[(each >= low - reach) & (each <= high + reach)] for each in values]
+    return [float(end) for each in near if len(each) for end in (each.min(), each.max())]
+
+
+def _draw_track(grid: Grid, track: Track, places: _Places, scale: Scale, style: str) -> None:
+    """Draw a track's value at the last bar of each candle, where nothing else stands."""
+    values = track.values[places.lasts]
+    for column, value in zip(places.columns.tolist(), values.tolist(), strict=True):
+        if scale.low <= value <= scale.high:
+            row = scale.place(value)
+            for cell in places.cells(column):
+                if grid.is_free(row, cell):
+                    grid.put(row, cell, track.sign, style)
+
+
+def _draw_truth(
+    grid: Grid, truth: Truth, columns: "Mapping[int, str]", row: int, colours: Mapping[str, str]
+) -> None:
+    """Draw the row of a truth, with its label at the right."""
+    for column, sign in columns.items():
+        grid.put(row, column, sign, f"bold {colours['accent' if truth.is_lit else 'foreground']}")
+    grid.write(row, grid.columns - _AXIS, f" {truth.label}", "dim")
+
+
+def _true_columns(
+    truth: Truth, starts: "NDArray[np.int64]", columns: Sequence[int], end: int
+) -> dict[int, str]:
+    """Return the sign of each candle that has a bar at which it is true, by its column."""
+    found: dict[int, str] = {}
+    for sign, holds in truth.parts:
+        is_true = np.logical_or.reduceat(holds[:end], starts)
+        for candle in np.flatnonzero(is_true).tolist():
+            found.setdefault(columns[candle], sign)
+    return found
+
+
 def _sorted_levels(
     levels: Sequence[Level], low: float, high: float
 ) -> tuple[list[Level], list[Level], list[Level]]:
@@ -203,7 +293,8 @@ def _draw_head(grid: Grid, chart: CandleChart, candles: "Candles", together: int
         counted(len(candles.time_ms), "bar"),
         f"{together} a candle" if together > 1 else "",
         f"{hidden} more not in sight" if hidden else "",
-        "E entry  X exit" if chart.marks else "",
+        chart.legend if chart.marks else "",
+        *(f"{track.sign} {track.label}" for track in chart.tracks),
         *(each.name for each in chart.operands if each.is_price),
     ]
     head = ""

@@ -102,9 +102,20 @@ class Grid:
         for place, sign in enumerate(text, start=column):
             self.put(row, place, sign, style)
 
+    def light(self, rows: range, columns: range, colour: str) -> None:
+        """Give these cells a background, but those that have one."""
+        for row in rows:
+            for column in columns:
+                if (
+                    0 <= row < self.rows
+                    and 0 <= column < self.columns
+                    and " on " not in self._styles[row][column]
+                ):
+                    self._styles[row][column] = f"{self._styles[row][column]} on {colour}".strip()
+
     def is_free(self, row: int, column: int) -> bool:
-        """Return whether nothing was written there."""
-        return self._signs[row][column] == " "
+        """Return whether nothing was written there, in one of the columns."""
+        return 0 <= column < self.columns and self._signs[row][column] == " "
 
     def text(self) -> Text:
         """Return the picture."""

@@ -15,6 +15,7 @@ from firstwatch.manager.views import EngineWhere, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 from firstwatch.tui.ask_text import time_left, waiting
+from firstwatch.tui.build import name_of
 from firstwatch.tui.job_text import working_text
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.messages import ModeChosen
@@ -40,7 +41,7 @@ class StateLine(Widget):
 
     STATES = (
         "snapshot", "beat", "busy", "notices", "selected_run", "selected_wallet", "is_at_wallets",
-        "frozen_ms", "bench",
+        "frozen_ms", "bench", "build",
     )  # fmt: skip
 
     _painted: Text | None = None
@@ -283,6 +284,8 @@ class StatusLine(StateLine):
         """Return what keys act on: a wallet while the wallets are in front, else a run."""
         if app.mode is Mode.TEST:
             return "" if app.bench.draft is None else app.bench.draft.name
+        if app.mode is Mode.BUILD:
+            return "" if app.build.text is None else name_of(app.build.text)
         if app.is_at_wallets:
             wallet = app.live.wallet(app.selected_wallet)
             return "" if wallet is None else wallet_place(wallet)

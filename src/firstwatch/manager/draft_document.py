@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from firstwatch.strategy.differences import ChangeKind, differences
-from firstwatch.strategy.groups import AT_LEAST, LISTS, WHEN
+from firstwatch.strategy.groups import AT_LEAST, LISTS, WHEN, Tree
 from firstwatch.strategy.language import ConditionError, parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, EntryKind, LevelKind, SizingKind
 from firstwatch.trading.errors import WrongUseError
@@ -94,7 +94,8 @@ def _has_shape(document: Document, model: type[BaseModel]) -> bool:
             ):
                 return False
         elif inner is not None:
-            if not isinstance(value, Mapping) or not _has_shape(value, inner):
+            # Of a tree the form shows what it finds.
+            if not isinstance(value, Mapping) or not (inner is Tree or _has_shape(value, inner)):
                 return False
         elif isinstance(value, Mapping | list):
             return False

@@ -6,9 +6,9 @@ and ``conditions`` (parse one line of text to a typed condition), ``functions``,
 arrays) and ``stream`` (the same bar by bar), ``core_settings``, ``core_state``, ``core_prices`` and ``core``
 (the decisions), ``core_replay`` (simulated fills), ``core_loop`` (a pass over candles), ``core_notes`` (what
 the core did not do, in sentences), ``compiled`` (the core as machine code), ``outlook`` (conditions that
-would have to become true next), ``parameters`` (an algorithm's numbers by their place, to vary them), ``templates``
-(algorithms to begin with), ``differences`` and ``difference_words`` (what differs between two versions, by
-meaning).
+would have to become true next), ``parameters`` (an algorithm's numbers by their place, to vary them),
+``templates`` (algorithms to begin with), ``differences`` and ``difference_words`` (what differs between two
+versions, by meaning).
 
 Pure: only ``trading`` may be imported, and no store, venue, thread, clock or file. ``indicators`` alone
 imports TA-Lib, ``compiled`` alone numba, with a folder of the caller's. The modules ``core``,

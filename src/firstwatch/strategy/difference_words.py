@@ -96,7 +96,7 @@ def _plain(value: Any) -> str:
 def _place_words(place: str) -> str:
     if found := _IN_GROUP.fullmatch(place):
         kind, side, part = found.groups()
-        return f"{side} {kind}{_LISTS.get(part, '')}"
+        return f"{side} {kind}{_LISTS.get(part, '')}{', at least' if place.endswith('.at_least') else ''}"
     place = _LINK.sub(lambda link: f"follow-up {int(link[1]) + 1}", place)
     return _NAMES.get(place, place.replace("_", " ").replace(".", ", "))
 

@@ -30,6 +30,10 @@ _CONDITIONS = (
     "close crosses below ema(4)",
     "mom(2) > 0",
     "high > sma(4, source=close)",
+    "not rsi(3) < 50",
+    "not close crosses above ema(4)",
+    "close > sma(3) + 0.3 * atr(3)",
+    "-(close - open) / (high - low) < 0.2",
 )
 _REASONS = ("signal", "stop_loss", "trailing_stop", "take_profit", "liquidation", "session")
 
@@ -75,12 +79,29 @@ def random_funding(seed: int, candles: CandleArrays) -> FundingSeries:
     return FundingSeries(times, random.normal(0, 0.01, len(times)))
 
 
+def _tree(items):
+    """Return a tree of these items, as a file has it."""
+    lists = st.lists(items, min_size=1, max_size=3)
+    counted = lists.flatmap(
+        lambda found: st.integers(1, len(found)).map(lambda wanted: {"at_least": wanted, "of": found})
+    )
+    return st.one_of(
+        lists.map(lambda found: {"any": found}), lists.map(lambda found: {"all": found}), counted
+    )
+
+
+_TEXTS = st.sampled_from(_CONDITIONS)
+_TREES = _tree(st.one_of(_TEXTS, _TEXTS, _tree(_TEXTS)))
+
+
 def _groups(draw, sides):
     groups = {}
     for side in sides:
-        group = {"required": draw(st.lists(st.sampled_from(_CONDITIONS), min_size=1, max_size=2))}
+        group = {"required": draw(st.lists(_TEXTS, min_size=1, max_size=2))}
         if draw(st.booleans()):
-            group["optional"] = draw(st.lists(st.sampled_from(_CONDITIONS), min_size=1, max_size=2))
+            group["optional"] = draw(st.lists(_TEXTS, min_size=1, max_size=2))
+        if draw(st.integers(0, 2)) == 0:
+            group["when"] = draw(_TREES)
         groups[side] = group
     return groups
 

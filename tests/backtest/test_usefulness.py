@@ -18,6 +18,7 @@ from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.market import Market
 from firstwatch.trading.orders import Side
+from firstwatch.trading.why import GroupKind
 from tests.backtest.planted import planted_candles
 from tests.backtest.specifications import random_candles, specifications
 
@@ -66,38 +67,54 @@ def by_loops(spec, candles, whole):
     end = first + whole.bars
     evaluator = ArrayEvaluator(spec, candles.part(0, end), {})
     counts = {}
-    for kind, groups in (("entry", spec.entry), ("exit", spec.exit)):
+    for kind in GroupKind:
         for side in Side:
-            group = groups.of(side) if spec.direction.allows(side) else None
-            if group is None:
+            placed = spec.placed(kind, side)
+            if not placed:
                 continue
-            required = [evaluator.truth(each)[first:] for each in group.required]
-            optional = [evaluator.truth(each)[first:] for each in group.optional]
+            document = spec.document()[kind][side]
+            holds = {each.place: evaluator.truth(each.condition)[first:] for each in placed}
+            at = range(1, whole.bars)
 
-            def met(bar, changed=None, required=required, optional=optional):
-                """Whether the group is true; ``changed``: as if that condition were true."""
-                values = [
-                    [each[bar] or part[n] is changed for n, each in enumerate(part)]
-                    for part in (required, optional)
-                ]
-                return all(values[0]) and (not values[1] or any(values[1]))
+            def met(bar, changed=None, document=document, holds=holds, around=f"{kind}.{side}"):
+                """Whether the group is true; ``changed``: as if the condition at that place were true."""
+                values = {place: each[bar] or place == changed for place, each in holds.items()}
+                return truth(document, values, around)
 
-            for part, found in (("required", required), ("optional", optional)):
-                for number, holds in enumerate(found):
-                    at = range(1, whole.bars)
-                    alone = part == "required" or len(optional) == 1
-                    counts[f"{kind}.{side}.{part}", number] = (
-                        sum(bool(holds[bar] != holds[bar - 1]) for bar in at),
-                        sum(
-                            bool(met(bar) and not met(bar - 1) and holds[bar] and not holds[bar - 1])
-                            for bar in at
-                        ),
-                        sum(
-                            bool(alone and not holds[bar] and not met(bar) and met(bar, changed=holds))
-                            for bar in range(whole.bars)
-                        ),
-                    )
+            for each in placed:
+                here, place = holds[each.place], each.place
+                counts[each.group, each.number] = (
+                    sum(bool(here[bar] != here[bar - 1]) for bar in at),
+                    sum(
+                        bool(met(bar) and not met(bar - 1) and here[bar] and not here[bar - 1]) for bar in at
+                    ),
+                    sum(
+                        not met(bar) and [other for other in holds if met(bar, other)] == [place]
+                        for bar in range(whole.bars)
+                    ),
+                )
     return counts
+
+
+def truth(item, values, place):
+    """Return the truth of a group's document or a tree by those of the conditions at their places."""
+    if isinstance(item, str):
+        return values[place]
+    parts = {
+        key: [truth(each, values, f"{place}.{key}[{number}]") for number, each in enumerate(found)]
+        for key, found in item.items()
+        if isinstance(found, list)
+    }
+    if "required" in parts:
+        has_tree = "when" in item
+        return (
+            all(parts["required"])
+            and (not parts["optional"] or any(parts["optional"]))
+            and (not has_tree or truth(item["when"], values, f"{place}.when"))
+        )
+    if "of" in parts:
+        return sum(parts["of"]) >= item["at_least"]
+    return any(parts["any"]) if "any" in parts else all(parts["all"])
 
 
 @given(spec=specifications(), seed=st.integers(0, 50))
@@ -192,6 +209,42 @@ def test_optional_conditions_are_missing_together():
     found = measure_usefulness(subject_on(candles), spec)
     assert [(each.missing, each.count) for each in found.near_misses] == [("volume > 2 or volume > 3", 8)]
     assert [each.blocked_alone for each in found.conditions] == [0, 0, 0, 0]
+
+
+def test_a_condition_left_out_of_a_tree_leaves_the_rest_of_its_list():
+    of, every = '{at_least = 2, of = ["volume > 2", "volume > 3"]}', '{all = ["close < 9"]}'
+    candles = random_candles(1, 60, 0.02)
+    when = f'when = {{any = ["close > 90", {of}, {every}]}}'
+    found = measure_usefulness(subject_on(candles), algorithm(when))
+    assert [(each.group, each.number) for each in found.conditions if each.group.startswith("entry")] == [
+        ("entry.long.when.any", 0),
+        ("entry.long.when.any[1].of", 0),
+        ("entry.long.when.any[1].of", 1),
+        ("entry.long.when.any[2].all", 0),
+    ]
+    trees = (
+        '{any = [{at_least = 2, of = ["volume > 2", "volume > 3"]}, {all = ["close < 9"]}]}',
+        '{any = ["close > 90", {at_least = 1, of = ["volume > 3"]}, {all = ["close < 9"]}]}',
+        '{any = ["close > 90", {at_least = 1, of = ["volume > 2"]}, {all = ["close < 9"]}]}',
+        '{any = ["close > 90", {at_least = 2, of = ["volume > 2", "volume > 3"]}]}',
+    )
+    assert list(found.tried_sha256[1:5]) == [algorithm(f"when = {tree}").sha256() for tree in trees]
+
+
+def test_a_tree_lacks_one_condition_or_any_of_several():
+    close = np.array([100.0, 90.0, 100.0] * 10)
+    candles = random_candles(1, 10, 0.0)
+    times = int(candles.time_ms[0]) + np.arange(30, dtype=np.int64) * 3_600_000
+    candles = type(candles)(times, close, close, close, close, np.ones(30), candles.timeframe)
+    of = '"close < 95", "volume > 2", "volume > 3"'
+    found = measure_usefulness(subject_on(candles), algorithm(f"when = {{at_least = 2, of = [{of}]}}"))
+    assert [(each.missing, each.count) for each in found.near_misses] == [("volume > 2 or volume > 3", 8)]
+    alone = measure_usefulness(
+        subject_on(candles), algorithm('when = {all = ["close < 95", {any = ["volume > 2"]}]}')
+    )
+    assert [each.blocked_alone for each in alone.conditions[:2]] == [0, 8]
+    # Any one of them is enough: there is nothing to be near to.
+    assert not measure_usefulness(subject_on(candles), algorithm(f"when = {{any = [{of}]}}")).near_misses
 
 
 def test_the_lowest_score_is_found():

@@ -133,7 +133,8 @@ def measure_usefulness(
     evaluator = ArrayEvaluator(spec, candles.part(0, end), {})
     groups = list(_groups(spec, evaluator, first))
     count = sum(len(group.placed) for group in groups)
-    found, tried = [], [spec.sha256()]
+    found: list[ConditionUse] = []
+    tried = [spec.sha256()]
     for group in groups:
         for number, place in enumerate(group.placed):
             progress((len(found) + 1) / (count + 1), f"without {place.condition}")

@@ -18,6 +18,7 @@ from firstwatch.manager.build_views import Completion, TextChoice
 from firstwatch.strategy.conditions import Condition, Indicator, Operator, PriceField, number_text
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function
+from firstwatch.strategy.groups import Tree
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import LONGEST_BYTES
@@ -156,7 +157,8 @@ def _table_names_in(model: type[BaseModel], around: str, is_list: bool) -> Itera
     for name, known in model.model_fields.items():
         entries = _entries(known.annotation)
         inner = [each for each in (entries if is_list else _flat(known.annotation)) if _is_model(each)]
-        if inner and (is_list or not _has_only_tables(inner[0])):
+        # A tree is written behind its key: its lists hold texts and tables side by side.
+        if inner and inner[0] is not Tree and (is_list or not _has_only_tables(inner[0])):
             yield around + name
         for each in _flat(known.annotation):
             if _is_model(each) and f"{name}." not in around:
@@ -174,8 +176,9 @@ def _keys(table: str, places: Places, begins_line: bool) -> list[TextChoice]:
         for name, known in model.model_fields.items():
             place = f"{table}.{name}" if table else name
             kinds = (*_flat(known.annotation), *_entries(known.annotation))
-            if place not in places.spots and not any(map(_is_model, kinds)):
-                found.append(TextChoice(name, f"{name} = ", _detail(known)))
+            if place not in places.spots and (Tree in kinds or not any(map(_is_model, kinds))):
+                is_tree = Tree in _flat(known.annotation)
+                found.append(TextChoice(name, f"{name} = {'{' if is_tree else ''}", _detail(known)))
     if begins_line:
         tables = ((each, f"[{each}]") for each in _table_names(False) if each not in places.spots)
         lists = ((each, f"[[{each}]]") for each in _table_names(True))
@@ -183,7 +186,14 @@ def _keys(table: str, places: Places, begins_line: bool) -> list[TextChoice]:
     return found
 
 
-_KINDS = {bool: "true or false", int: "whole number", float: "number", str: "text", Condition: "condition"}
+_KINDS = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    str: "text",
+    Condition: "condition",
+    Tree: "tree of conditions",
+}
 
 
 def _detail(known: FieldInfo) -> str:
@@ -302,7 +312,8 @@ def _in_condition(written: str, behind: str, base: Timeframe | None) -> tuple[st
     if sentence.ends_operand:
         is_over = sentence.is_compared or call is not None
         return word, [] if is_over else [_word(each) for each in (*_COMPARISONS, *_CROSSES)]
-    return word, _operands(behind)
+    negation = [] if any(sentence.before) else [_word("not")]
+    return word, [*_operands(behind), *negation]
 
 
 def _word(operator: str) -> TextChoice:

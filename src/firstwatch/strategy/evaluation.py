@@ -409,5 +409,5 @@ def at_least(wanted: int, truths: Sequence[BoolArray]) -> BoolArray:
     elif wanted == len(truths):
         found = np.logical_and.reduce(truths)
     else:
-        found = np.sum(truths, axis=0, dtype=np.int16) >= wanted
+        found = np.asarray(np.sum(truths, axis=0, dtype=np.int16) >= wanted)
     return found

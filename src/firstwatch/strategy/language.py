@@ -167,9 +167,9 @@ def _operand(tree: _Tree, place: _Place) -> Operand:
     if tree.data == "number":
         return Number(_number(tree.children[0]))
     if tree.data == "arithmetic":
-        return _arithmetic(*tree.children, place)
+        return _arithmetic(tree, place)
     if tree.data == "signed":
-        return _signed(*tree.children, place)
+        return _signed(tree, place)
     return _series(tree, place)
 
 
@@ -180,17 +180,19 @@ def _number(token: Token) -> float:
     return value
 
 
-def _signed(sign: Token, tree: _Tree, place: _Place) -> Operand:
-    operand = _operand(tree, place)
+def _signed(tree: _Tree, place: _Place) -> Operand:
+    sign, inner = tree.children
+    operand = _operand(inner, place)
     if sign == Operation.ADD:
         return operand
     if isinstance(operand, Number):
         # A zero has no sign: 0 and -0 are one number.
         return Number(-operand.value + 0.0)
-    return _computed(Negative(operand), tree)
+    return _computed(Negative(operand), inner)
 
 
-def _arithmetic(left_tree: _Tree, sign: Token, right_tree: _Tree, place: _Place) -> Operand:
+def _arithmetic(tree: _Tree, place: _Place) -> Operand:
+    left_tree, sign, right_tree = tree.children
     operation = Operation(sign)
     left, right = _operand(left_tree, place), _operand(right_tree, place)
     if right == Number(0.0) and operation is Operation.DIVIDE:

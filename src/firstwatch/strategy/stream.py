@@ -253,8 +253,10 @@ class SignalStream:
         ready = all(watched.is_valued for watched in self._watched.values()) and all(
             math.isfinite(read()) for read in self._levels.values()
         )
-        flags = [absent if group is None else group.flag for group, absent in self._groups]
-        return GroupFlags(*flags, stop, target, ready)
+        entry_long, entry_short, exit_long, exit_short = (
+            absent if group is None else group.flag for group, absent in self._groups
+        )
+        return GroupFlags(entry_long, entry_short, exit_long, exit_short, stop, target, ready)
 
     def _level(self, level: Level | None) -> float:
         return math.nan if level is None or level.period is None else self._levels[level.period]()
@@ -290,7 +292,8 @@ class SignalStream:
         if group is None:
             return None
         watched = tuple(self._watched[condition] for condition in group.conditions)
-        return _Group(group.combined(watched, _Gate), watched)
+        parts: tuple[_Watched | _Gate, ...] = watched
+        return _Group(group.combined(parts, _Gate), watched)
 
     def _operand(self, operand: Operand | OpenTime, within: Timeframe, arrays: ArrayEvaluator) -> Read:
         """Return the value of an operand; ``within``: the timeframe of what names none itself."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from firstwatch.strategy.differences import ChangeKind, differences
-from firstwatch.strategy.groups import AT_LEAST, LISTS, WHEN, Tree
+from firstwatch.strategy.groups import AT_LEAST, LISTS, WHEN
 from firstwatch.strategy.language import ConditionError, parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, EntryKind, LevelKind, SizingKind
 from firstwatch.trading.errors import WrongUseError

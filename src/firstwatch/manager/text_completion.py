@@ -18,6 +18,7 @@ from firstwatch.manager.build_views import Completion, TextChoice
 from firstwatch.strategy.conditions import Condition, Indicator, Operation, Operator, PriceField, number_text
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function
+from firstwatch.strategy.groups import Tree
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import LONGEST_BYTES

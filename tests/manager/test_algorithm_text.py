@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from firstwatch.manager.algorithm_text import TokenKind, complete, edited, place_at, tokens_of
 from firstwatch.manager.build_views import TextView
-from firstwatch.strategy.conditions import Operator, PriceField
+from firstwatch.strategy.conditions import Operation, Operator, PriceField
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.language import parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
@@ -45,6 +45,11 @@ def marked(text, problem):
         ("rsi(14) < 30", "rsi(1) < 3", 5, "1", "from 2"),
         ('"rsi(14) < 30"', '\n  "close > 1",\n  "rsi(14) >> 30"', 7, ">", "expected"),
         ('"rsi(14) < 30"', r'"\u0072sy(14) < 30"', 5, r"\u0072sy", ""),
+        ("rsi(14) < 30", "not (clos > 2 * atr(14))", 5, "clos", "did you mean close?"),
+        ('required = ["rsi(14) < 30"]', 'when = {any = [{all = ["rsy(14) < 3"]}]}', 5, "rsy", "rsi?"),
+        ('required = ["rsi(14) < 30"]', 'when = {ani = ["close > 1"]}', 5, "ani", "did you mean any?"),
+        ('required = ["rsi(14) < 30"]', 'when = {at_least = 2, of = ["close > 1"]}', 5,
+         '{at_least = 2, of = ["close > 1"]}', "at_least is 2"),
         ("fraction = 0.10", "fraction = 2000.0", 15, "2000.0", "1000 or less"),
         ("trailing", "trailin", 12, "trailin", "did you mean trailing?"),
         ("[sizing]", "[sizin]", 17, "sizin", "did you mean sizing?"),
@@ -132,6 +137,7 @@ def test_a_huge_text_has_few_problems_soon(text):
         ('[exit.short]\noptional = ["rsi(14) < 30▮', "exit.short.optional[0]"),
         ('[exit.short]\nopt▮ional = ["rsi(14) < 30"]', ""),
         ('name = "RSI ▮reversion"', ""),
+        ('[exit.long]\nwhen = {any = ["close > 1", {all = ["▮close > 2"]}]}', "exit.long.when.any[1].all[0]"),
         ("▮", ""),
     ],
 )
@@ -157,6 +163,12 @@ def choices(text):
         ('timeframe = "▮', "4h", 'timeframe = "4h'),
         ("[sto▮", "stop_loss", "[stop_loss]"),
         ("[entry.▮]", "short", "[entry.short"),
+        ("[entry.long]\nwh▮", "when", "when = {"),
+        ("[entry.long]\nwhen = {a▮}", "any", "when = {any = "),
+        ('[entry.long]\nwhen = {any = ["r▮"]}', "rsi", 'when = {any = ["rsi(14)'),
+        ('[entry.long]\nrequired = ["▮', "not", 'required = ["not '),
+        ('[entry.long]\nrequired = ["close > ema(20) + ▮', "atr", 'required = ["close > ema(20) + atr(14)'),
+        ('[entry.long]\nrequired = ["close > ema(20) ▮', "*", 'required = ["close > ema(20) * '),
         ("[[▮", "reset.follow_up", "[[reset.follow_up]]"),
         ("[stop_loss]\nfr▮", "fraction", "fraction = "),
         ("[stop_loss]\ntrailing = t▮", "true", "trailing = true"),
@@ -196,17 +208,18 @@ def test_what_cannot_follow_is_not_offered(text, label):
 
 
 def test_each_function_and_price_that_is_offered_is_a_right_operand():
-    offered = choices("▮".join(['[entry.long]\nrequired = ["', ""]))
     start = 'required = ["'
-    assert {label.partition(".")[0] for label in offered} >= {*FUNCTIONS, *PriceField}
+    offered = choices(f"[entry.long]\n{start}▮")
+    assert offered.pop("not") == f"{start}not "
+    assert {label.partition(".")[0] for label in offered} == {*FUNCTIONS, *PriceField}
     for written in offered.values():
         operand = written.removeprefix(start)
         if not operand.endswith("("):
-            parse_condition(f"{operand} crosses above {operand.replace('(', '(', 1)}")
+            parse_condition(f"{operand} crosses above {operand}")
 
 
 def test_each_operator_is_offered():
-    assert {*Operator} == set(choices('[entry.long]\nrequired = ["close ▮'))
+    assert {*Operator, *Operation} == set(choices('[entry.long]\nrequired = ["close ▮'))
 
 
 @given(st.integers(0, len(TEXT)), st.integers(0, len(TEXT)))

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from firstwatch.manager.build_views import Completion, TextChoice
-from firstwatch.strategy.conditions import Condition, Indicator, Operator, PriceField, number_text
+from firstwatch.strategy.conditions import Condition, Indicator, Operation, Operator, PriceField, number_text
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import Function
 from firstwatch.strategy.groups import Tree
@@ -155,18 +155,30 @@ def _table_names(is_list: bool) -> tuple[str, ...]:
 
 def _table_names_in(model: type[BaseModel], around: str, is_list: bool) -> Iterator[str]:
     for name, known in model.model_fields.items():
-        entries = _entries(known.annotation)
-        inner = [each for each in (entries if is_list else _flat(known.annotation)) if _is_model(each)]
-        # A tree is written behind its key: its lists hold texts and tables side by side.
-        if inner and inner[0] is not Tree and (is_list or not _has_only_tables(inner[0])):
+        table = _table_of(known)
+        if _list_of(known) if is_list else table is not None and not _has_only_tables(table):
             yield around + name
-        for each in _flat(known.annotation):
-            if _is_model(each) and f"{name}." not in around:
-                yield from _table_names_in(each, f"{around}{name}.", is_list)
+        if table is not None:
+            yield from _table_names_in(table, f"{around}{name}.", is_list)
+
+
+def _table_of(known: FieldInfo) -> type[BaseModel] | None:
+    """Return the model of a field that is a table of its own; one that is in itself stands in a line."""
+    for each in _flat(known.annotation):
+        if _is_model(each):
+            inner = (one for field in each.model_fields.values() for one in _entries(field.annotation))
+            return None if each in inner else each
+    return None
+
+
+def _list_of(known: FieldInfo) -> bool:
+    """Return whether a field is a list of tables."""
+    entries = _entries(known.annotation)
+    return bool(entries) and all(map(_is_model, entries))
 
 
 def _has_only_tables(model: type[BaseModel]) -> bool:
-    return all(any(map(_is_model, _flat(known.annotation))) for known in model.model_fields.values())
+    return all(_table_of(known) is not None for known in model.model_fields.values())
 
 
 def _keys(table: str, places: Places, begins_line: bool) -> list[TextChoice]:
@@ -175,10 +187,9 @@ def _keys(table: str, places: Places, begins_line: bool) -> list[TextChoice]:
     for model in filter(_is_model, _types_at(table)):
         for name, known in model.model_fields.items():
             place = f"{table}.{name}" if table else name
-            kinds = (*_flat(known.annotation), *_entries(known.annotation))
-            if place not in places.spots and (Tree in kinds or not any(map(_is_model, kinds))):
-                is_tree = Tree in _flat(known.annotation)
-                found.append(TextChoice(name, f"{name} = {'{' if is_tree else ''}", _detail(known)))
+            if place not in places.spots and _table_of(known) is None and not _list_of(known):
+                brace = "{" if any(map(_is_model, _flat(known.annotation))) else ""
+                found.append(TextChoice(name, f"{name} = {brace}", _detail(known)))
     if begins_line:
         tables = ((each, f"[{each}]") for each in _table_names(False) if each not in places.spots)
         lists = ((each, f"[[{each}]]") for each in _table_names(True))
@@ -310,10 +321,10 @@ def _in_condition(written: str, behind: str, base: Timeframe | None) -> tuple[st
     if last.lower() == "crosses":
         return word, [_word(each.split()[1]) for each in _CROSSES]
     if sentence.ends_operand:
-        is_over = sentence.is_compared or call is not None
-        return word, [] if is_over else [_word(each) for each in (*_COMPARISONS, *_CROSSES)]
-    negation = [] if any(sentence.before) else [_word("not")]
-    return word, [*_operands(behind), *negation]
+        compared = () if sentence.is_compared or call is not None else (*_COMPARISONS, *_CROSSES)
+        return word, [_word(each) for each in (*compared, *Operation)]
+    negation = [TextChoice("not", "not ", "operator")] if last.lower() in ("", "(", "not") else []
+    return word, [*negation, *_operands(behind)]
 
 
 def _word(operator: str) -> TextChoice:

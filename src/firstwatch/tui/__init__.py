@@ -4,11 +4,11 @@ Imports only ``manager``, ``trading`` and the settings. In reading order: ``key_
 other), ``state`` (what every widget shows), ``bench`` and ``build`` (those of Test and Build mode),
 ``launch_form`` (the draft of a launch), ``draft_form`` (that of an algorithm), ``actions`` (what an operator
 can do), ``keymap`` (with which key, in which pane), ``key_table`` (the same as lines, for the help and the
-README), ``controllers`` (how it is done), ``external_editor`` (a text in the operator's own editor),
-``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and ``widgets``, ``layout``
-(the modes, and what fits), ``formats``, ``figures``, ``money_text``, ``run_text``, ``alarm_text``,
-``ask_text``, ``job_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, figures of tests,
-money, runs, alarms, questions of agents, jobs, streams, watches and an absence as text), ``themes``,
+README), ``first_run`` (the way to it), ``controllers`` (how it is done), ``external_editor`` (a text in the
+operator's own editor), ``messages`` (what panes report), ``panes``, ``lists``, ``screens``, ``modals`` and
+``widgets``, ``layout`` (the modes, and what fits), ``formats``, ``figures``, ``money_text``, ``run_text``,
+``alarm_text``, ``ask_text``, ``job_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, figures
+of tests, money, runs, alarms, questions, jobs, streams, watches and an absence as text), ``themes``,
 ``colour_filter`` and ``painting`` (the output to the terminal), ``app`` (which joins them) and ``driver``
 (the terminal).
 

@@ -31,7 +31,7 @@ from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.ids import new_run_id
-from firstwatch.tui import formats
+from firstwatch.tui import first_run, formats
 from firstwatch.tui.actions import (
     ACTION_BY_ID,
     ACTIONS,
@@ -818,6 +818,12 @@ class FirstwatchApp(StateApp):
         run = self.live.run(alarm.run_id)
         runs = () if run is None else (run,)
         self._perform(ACTION_BY_ID[action_id], replace(self.situation, runs=runs, alarm=alarm))
+
+    def show_first_run(self) -> None:
+        """Show the way to a small live run, and how far the operator has come."""
+        from firstwatch.tui.modals.confirm import MessageDialog
+
+        self.push_screen(MessageDialog("Your first run", first_run.lines(self.live, self.key_of)))
 
     def show_notices(self) -> None:
         """Show past notices, the newest first."""

@@ -231,6 +231,15 @@ class ShowJobsAction(Action):
         app.jobs.show()
 
 
+class ShowFirstRunAction(Action):
+    id, title, short, key = "view.first_run", "view: Your first run", "First run", "G"
+    help = "Show the way from an empty folder to a small live run, and how far you have come."
+
+    def perform(self, app: AppControls, situation: Situation) -> None:
+        del situation
+        app.show_first_run()
+
+
 class ShowNoticesAction(Action):
     id, title, short, key = "view.notices", "view: Notices", "Notices", "N"
     help = "Read again what the screen has said in passing, the newest first."

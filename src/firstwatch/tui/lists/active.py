@@ -106,7 +106,7 @@ def _made(rows: Sequence[RunView]) -> str:
 def empty(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> str:
     """Return what to do while there is none; without an algorithm that comes first."""
     if snapshot.is_ready and not snapshot.algorithms:
-        return f"Your first run: {key_of('view.mode')}, then b, begins an algorithm from a template."
+        return f"Nothing is here yet. {key_of('view.first_run')} shows the way to your first run."
     return f"No active run. Press {key_of('run.new')} for a new one."
 
 

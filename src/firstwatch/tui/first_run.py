@@ -1,0 +1,80 @@
+"""The way from an empty folder to a small live run, step by step, and how far the operator has come."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.trading.account import MoneyKind
+from firstwatch.trading.jobs import JobKind, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what there is at its end, and how to get there."""
+
+    title: str
+    how: str
+    is_done: bool
+
+
+def steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> tuple[Step, ...]:
+    """Return the steps in their order, with the keys that lead there."""
+    return tuple(_steps(snapshot, key_of))
+
+
+def lines(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> list[str]:
+    """Return the steps as text; the first one that is not done yet is marked."""
+    found, is_next = [], True
+    for number, step in enumerate(steps(snapshot, key_of), 1):
+        mark = "✔" if step.is_done else "→" if is_next else " "
+        is_next = is_next and step.is_done
+        found += [f"{mark} {number}. {step.title}", f"     {step.how}"]
+    return found
+
+
+def _steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> Iterator[Step]:
+    mode, wallets, create = map(key_of, ("view.mode", "view.wallets", "wallet.create"))
+    new, start = map(key_of, ("run.new", "run.start"))
+    runs = {run.money for run in snapshot.runs}
+    yield Step(
+        "An algorithm",
+        f"{mode} b goes to Build. {key_of('build.new')} begins one from a template, the chart shows what it"
+        f" does, {key_of('build.save')} saves it.",
+        bool(snapshot.offered),
+    )
+    yield Step(
+        "Its backtest",
+        f"{key_of('build.test')} in Build. The launcher makes one for the settings of the run: the baseline.",
+        _is_tested(snapshot),
+    )
+    yield Step(
+        "A wallet with play money",
+        f"{mode} r goes to Run, {wallets} to the wallets. {create} makes one,"
+        f" {key_of('wallet.fund')} funds it.",
+        any(wallet.money is MoneyKind.PAPER and wallet.total for wallet in snapshot.wallets),
+    )
+    yield Step(
+        "A run with play money",
+        f"{new} opens the launcher, {start} starts what has passed its checks.",
+        MoneyKind.PAPER in runs,
+    )
+    yield Step(
+        "Its first 24 hours",
+        f"{key_of('view.metrics')} says whether fills, trades and drawdown are what the backtest promised.",
+        any(run.watch is not None for run in snapshot.runs),
+    )
+    yield Step(
+        "A run on a test network",
+        'A venue with network = "testnet" in the settings, a wallet there, then the launcher.',
+        MoneyKind.TESTNET in runs,
+    )
+    yield Step(
+        "A small run with real money",
+        'The same with network = "mainnet", and as much as you can lose.',
+        MoneyKind.LIVE in runs,
+    )
+
+
+def _is_tested(snapshot: ManagerSnapshot) -> bool:
+    has_test = any(job.kind is JobKind.BACKTEST and job.state is JobState.DONE for job in snapshot.jobs)
+    return has_test or any(algorithm.baseline for algorithm in snapshot.algorithms)

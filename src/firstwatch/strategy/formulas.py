@@ -9,7 +9,8 @@ A bar at which an input of a part is not finite does not exist for that part, as
 value by the formula, a division by zero above all, is NaN.
 """
 
-# Positions, not keywords, as TA-Lib's functions are called.
+# Positions, not keywords, as TA-Lib's functions are called; in a recursion ``if`` instead of max() and min(),
+# which take as long as all the rest.
 # ruff: noqa: PLR0917
 
 import math
@@ -125,9 +126,12 @@ def crsi(
 
 
 def _streak(state: State, change: float) -> State:
+    (streak,) = state
     if change > 0:
-        return (max(state[0], 0.0) + 1,)
-    return (min(state[0], 0.0) - 1,) if change < 0 else (0.0,)
+        return (streak + 1 if streak > 0 else 1.0,)
+    if change < 0:
+        return (streak - 1 if streak < 0 else -1.0,)
+    return (0.0,)
 
 
 def _rsi(parts: Parts, change: Value, period: int) -> Value:
@@ -213,7 +217,8 @@ def mcginley(parts: Parts, source: Value, timeperiod: int) -> tuple[Value, ...]:
         if line == 0:
             return (value,)
         square = (value / line) * (value / line)
-        return (line + (value - line) / max(timeperiod * (square * square), 1.0),)
+        slowness = timeperiod * (square * square)
+        return (line + (value - line) / slowness if slowness > 1 else value,)
 
     return parts.recursion(step, (_NONE,), source, _mean(parts, timeperiod, source))
 
@@ -232,7 +237,8 @@ def pivots(parts: Parts, time_ms: Value, high: Value, low: Value, close: Value) 
             before_high, before_low, before_close = highest, lowest, last
             highest, lowest = (high, low) if is_whole else (_NONE, _NONE)
         # Of a day that began before the history these remain NaN.
-        highest, lowest = max(highest, high), min(lowest, low)
+        highest = high if high > highest else highest
+        lowest = low if low < lowest else lowest
         return before_high, before_low, before_close, today, highest, lowest, close
 
     start = (_NONE, _NONE, _NONE, -1.0, _NONE, _NONE, _NONE)
@@ -274,7 +280,8 @@ def session_vwap(
             return _NONE, _NONE, today, is_whole, weight, turnover, squares
         mean = turnover / weight
         squares += volume * (price - before) * (price - mean)
-        return mean, math.sqrt(max(squares / weight, 0.0)), today, is_whole, weight, turnover, squares
+        variance = 0.0 if squares < 0 else squares / weight
+        return mean, math.sqrt(variance), today, is_whole, weight, turnover, squares
 
     start = (_NONE, _NONE, -1.0, False, 0.0, 0.0, 0.0)
     price = (high + low + close) / 3

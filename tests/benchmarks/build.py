@@ -2,8 +2,9 @@
 
 Twenty runs trade on the paper venue in an engine of its own process, each at every bar. Beside it the real
 screen stands on a pseudo-terminal in Build mode, and a number in the text is changed by keys. Printed is how
-long it took from each key until the backtest of the new text over 10,000 bars stood above the chart, and how long orders took after their bar; at the 99th percentile they may take 5 ms longer than in the
-quiet times between.
+long it took from each key until the backtest of the new text over 10,000 bars stood above the chart, and how
+long orders took after their bar; at the 99th percentile they may take 5 ms longer than in the quiet times
+between.
 """
 
 import argparse

@@ -1,34 +1,35 @@
 """How soon the chart follows a text, and what an engine feels of it: ``python -m tests.benchmarks.build``.
 
-Twenty runs trade on the paper venue in an engine of its own process, each at every bar. Beside it a text is
-edited again and again, a threshold, a period, the cursor, and after each pause in typing its preview over
-10,000 bars is asked for. Printed is how long that took from the text to the answer (the mistakes of the text
-included), and how long orders took after their bar; at the 99th percentile they may take 5 ms longer than in
-the quiet times between.
+Twenty runs trade on the paper venue in an engine of its own process, each at every bar. Beside it the real
+screen stands on a pseudo-terminal in Build mode, and a number in the text is changed by keys. Printed is how
+long it took from each key until the backtest of the new text over 10,000 bars stood above the chart, and how
+long orders took after their bar; at the 99th percentile they may take 5 ms longer than in the quiet times
+between.
 """
 
 import argparse
+import json
+import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from firstwatch.backtest.compiling import COMPILER
-from firstwatch.manager.algorithm_text import edited
-from firstwatch.manager.build_views import PreviewView, TextView
 from firstwatch.manager.preview import MOST_BARS
-from firstwatch.manager.preview_service import PreviewService
 from firstwatch.manager.test_views import TestSetup
 from firstwatch.market.files import write_candles
-from firstwatch.settings import Settings, load_settings
 from firstwatch.store.database import open_store
+from firstwatch.store.drafts import save_draft
 from firstwatch.trading.timeframe import Timeframe
-from tests.benchmarks.budgets import run_id
+from tests.benchmarks.budgets import Screen, run_id, screen
 from tests.candles import generated_candles
 from tests.engine.host import rig
+from tests.pty.sight import Sight
 from tests.pty.stalled import (
     BUSY_TOML,
     SPARE_BARS,
@@ -45,26 +46,25 @@ from tests.pty.stalled import (
 RUNS = 20
 MOST_MS = 150.0
 MOST_WORSE_MS = 5.0
+_SIZE = (200, 60)
 _BARS_A_SECOND = 1
 _SPEED = 3_600 * _BARS_A_SECOND
-_PAUSE_S = 0.3
+_PAUSE_S = 0.35
 """Of one who types."""
 _FIRST = 20
-"""Previews that are not counted: the process loads what it needs."""
-_LINE, _COLUMN = 5, 16
-_TEXT = """
-name = "Edited"
+"""Keys that are not counted: the process of previews loads what it needs."""
+_TEXT = """name = "Edited"
 direction = "both"
 timeframe = "1h"
 [entry.long]
-required = ["rsi({period}) < {threshold}", "close > ema(200)@4h"]
+required = ["close > ema(200)@4h", "25 > rsi(7)"]
 optional = ["macd(12, 26, 9).macdhist > 0", "adx(14) > 25", "close crosses above bbands(20, 2, 2).lowerband"]
 [entry.short]
-required = ["rsi({period}) > 70"]
+required = ["rsi(9) > 70"]
 [exit.long]
-required = ["rsi({period}) > 60"]
+required = ["rsi(9) > 60"]
 [exit.short]
-required = ["rsi({period}) < 40"]
+required = ["rsi(9) < 40"]
 [stop_loss]
 atr = 2.0
 period = 14
@@ -74,6 +74,9 @@ fraction = 0.03
 [sizing]
 risk = 0.01
 """
+_DOWN, _LEFT, _END, _BACKSPACE = b"\x1b[B", b"\x1b[D", b"\x1b[F", b"\x7f"
+_TO_THE_PERIOD = _DOWN * 4 + _END + _LEFT * 3
+_SUMMARY = re.compile(rf"[\d,]+ trades?, return \S+%, drawdown \S+% in {MOST_BARS:,} bars")
 
 
 def main() -> int:
@@ -87,54 +90,59 @@ def main() -> int:
 
 
 def measure(home: Path, seconds: float) -> tuple[float, float]:
-    """Return the 95th percentile of a preview, and how much later orders are at the 99th; in milliseconds."""
-    settings = _make_folder(home, seconds)
+    """Return the 95th percentile from key to chart, and how much later orders are at the 99th; both in ms."""
+    _make_folder(home, seconds)
     COMPILER.load()
     store = open_store(home)
     names = {run_id(number): f"w{number}" for number in range(1, RUNS + 1)}
-    service = PreviewService(settings)
-    typist = _Typist(service, home)
-    try:
-        with engine_elsewhere(home):
-            for each, wallet in names.items():
-                rig.start_run(store, each, rig.launch(wallet))
+    with engine_elsewhere(home):
+        for each, wallet in names.items():
+            rig.start_run(store, each, rig.launch(wallet))
+        with screen(home, is_embedded=False, size=_SIZE) as on:
+            typist = _Typist(on)
             typist.type_for(0.0)
-            quiet = [_span(lambda: time.sleep(seconds / 2))]
+            quiet = [_span(lambda: on.watch(seconds / 2))]
             beside = _span(lambda: typist.type_for(seconds))
-            quiet.append(_span(lambda: time.sleep(seconds / 2)))
-            assert all(rig.run_of(store, each).state.is_active for each in names), (
-                "the candles ended too early"
-            )
-            sent = [orders_sent(store, each) for each in names]
-    finally:
-        service.close()
-        store.close()
-    found = {"quiet": Times((), ()), "previews": Times((), ())}
+            quiet.append(_span(lambda: on.watch(seconds / 2)))
+        assert all(rig.run_of(store, each).state.is_active for each in names), "the candles ended too early"
+        sent = [orders_sent(store, each) for each in names]
+    store.close()
+    found = {"quiet": Times((), ()), "typing": Times((), ())}
     for each in sent:
         late = lateness_ms(each, _SPEED)
         for span in quiet:
             found["quiet"] += times_in(each, late, span)
-        found["previews"] += times_in(each, late, beside)
+        found["typing"] += times_in(each, late, beside)
     for name, times in found.items():
-        sys.stdout.write(f"{name:9} {times}\n")
-    worse_ms = found["previews"].late_ms - found["quiet"].late_ms
+        sys.stdout.write(f"{name:7} {times}\n")
+    worse_ms = found["typing"].late_ms - found["quiet"].late_ms
     took = sorted(typist.took_ms[_FIRST:])
     late_ms = took[min(len(took) - 1, len(took) * 95 // 100)]
     sys.stdout.write(
-        f"{len(took)} previews of {MOST_BARS:,} bars: median {statistics.median(took):.0f}, "
+        f"{len(took)} keys to a chart of {MOST_BARS:,} bars: median {statistics.median(took):.0f}, "
         f"95 % {late_ms:.0f}, worst {took[-1]:.0f} ms; orders at the 99th percentile {worse_ms:+.1f} ms\n"
     )
     return late_ms, worse_ms
 
 
-def _make_folder(home: Path, seconds: float) -> Settings:
+def _make_folder(home: Path, seconds: float) -> None:
     bars = WARM_UP_BARS + SPARE_BARS + round(3 * seconds * _BARS_A_SECOND)
     wallets = tuple(f"w{number}" for number in range(1, RUNS + 1))
     rig.make_folder(home, bars=bars, toml=BUSY_TOML, speed=_SPEED, wallet_names=wallets)
-    write_candles(
-        home / "edited_BTCUSDC_1h.csv", generated_candles(5, MOST_BARS + 6_000, timeframe=Timeframe.H1)
-    )
-    return load_settings(home=home)
+    file = home / "edited_BTCUSDC_1h.csv"
+    write_candles(file, generated_candles(5, MOST_BARS + 6_000, timeframe=Timeframe.H1))
+    setup = TestSetup(venue="paper", symbol=rig.SYMBOL, candles=str(file), period="all")
+    store = open_store(home)
+    with store.write() as session:
+        save_draft(
+            session,
+            "draft of Edited",
+            base_version_id=None,
+            text=_TEXT,
+            setup_json=json.dumps(asdict(setup)),
+            now_ms=now_ms(),
+        )
+    store.close()
 
 
 def _span(work: Callable[[], None]) -> Span:
@@ -144,43 +152,37 @@ def _span(work: Callable[[], None]) -> Span:
 
 
 class _Typist:
-    """Edits a text, and waits for its preview after each change."""
+    """Changes a period in the text, and waits for the picture after each key."""
 
-    def __init__(self, service: PreviewService, home: Path) -> None:
-        self._service = service
-        self._setup = TestSetup(
-            venue="paper", symbol=rig.SYMBOL, candles=str(home / "edited_BTCUSDC_1h.csv"), period="all"
-        )
-        self._came = threading.Event()
-        self._found: PreviewView | None = None
+    def __init__(self, on: Screen) -> None:
+        self._on = on
         self.took_ms: list[float] = []
-        service.listen(self._take)
-
-    def _take(self, found: PreviewView) -> None:
-        self._found = found
-        self._came.set()
+        on.send(b"0b")
+        on.until(lambda sight: bool(_summary(sight)), "the first picture")
+        on.send(b"i")
+        on.watch(1.0)
+        on.send(_TO_THE_PERIOD)
+        on.watch(1.0)
 
     def type_for(self, seconds: float) -> None:
-        """Type for so long, and the first texts in any case."""
+        """Type for so long, and the first keys in any case."""
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s or len(self.took_ms) < _FIRST:
-            self._change(len(self.took_ms))
-            time.sleep(_PAUSE_S)
+            number = len(self.took_ms)
+            key = _BACKSPACE if number % 2 else b"%d" % (number // 2 % 10)
+            before = _summary(self._on.sight)
+            self.took_ms.append(self._on.press(key, partial(_is_other, before), "a picture"))
+            self._on.watch(_PAUSE_S)
 
-    def _change(self, number: int) -> None:
-        text = _TEXT.format(period=7 + number // 3 % 40, threshold=25 + number % 3 * 2)
-        self._came.clear()
-        begun_s = time.perf_counter()
-        view = edited(TextView("draft", "", setup=self._setup), text)
-        self._service.request(view, _LINE, _COLUMN)
-        assert self._came.wait(rig.LIMIT_S), "the preview never comes"
-        self.took_ms.append((time.perf_counter() - begun_s) * 1000)
-        found = self._found
-        assert found is not None
-        assert not found.problem, found.problem
-        assert found.candles is not None
-        assert len(found.candles) == MOST_BARS
-        assert found.trades
+
+def _summary(sight: Sight) -> str:
+    """Return the backtest that stands above the chart."""
+    found = (_SUMMARY.search(line) for line in sight.lines)
+    return next((each[0] for each in found if each is not None), "")
+
+
+def _is_other(before: str, sight: Sight) -> bool:
+    return _summary(sight) not in ("", before)
 
 
 if __name__ == "__main__":

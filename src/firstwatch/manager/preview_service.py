@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from firstwatch.manager.preview_messages import Asked, Computed
     from firstwatch.strategy.candles import CandleArrays
 
-COMPUTING_S = 10.0
+COMPUTING_S = 20.0
 """Longest time that the process may take for a text."""
 READING_S = 60.0
 """Longest time until candles are read, from a venue above all, and until a new process is ready."""

@@ -5,16 +5,19 @@ import sys
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from firstwatch.manager.algorithm_text import edited
 from firstwatch.manager.build_service import LONGEST_DRAFT, ChangedMeanwhileError
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.test_service import edited as form_edited
-from firstwatch.store import algorithms, drafts
+from firstwatch.store import algorithms, backtests, drafts, test_results
+from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Store, open_store
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
+from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import LONGEST_BYTES
 from tests.store.made import made_run
 from tests.ui import bench_scene
@@ -191,6 +194,40 @@ def test_a_version_knows_its_note_parent_runs_and_newest_result(build, manager):
     assert build.algorithms()[0].versions[-1].note == "the first"
     with pytest.raises(WrongUseError, match="no version 9"):
         build.set_note("RSI reversion@9", "x")
+
+
+def test_the_newest_result_of_a_version_is_shown_be_it_a_baseline_or_a_test(build, manager):
+    found = {
+        "symbol": "BTC/USDC:USDC",
+        "timeframe": Timeframe.H1,
+        "costs_json": "{}",
+        "settings_json": "{}",
+        "start_ms": 0,
+        "end_ms": 10 * 86_400_000,
+        "bars": 240,
+        "trades": [],
+        "equity": EquityCurve(np.array([0]), np.array([1.0])),
+    }
+    asked = {"job_id": None, "title": "", "spec_json": "{}", "request_json": "{}", "market_json": "{}"}
+    asked |= {"details_json": "{}", "candles": "", "core_version": 1}
+    store = manager._ready()[0]
+
+    def result() -> str:
+        return build.algorithms()[0].versions[0].result
+
+    assert result() == ""
+    with store.write() as session:
+        number = algorithms.get_version(session, "RSI reversion").id
+        baseline = '{"total_trades": 7, "total_return": 0.1}'
+        backtests.add_backtest(session, version_id=number, metrics_json=baseline, now_ms=5, **found)
+    assert result().startswith("BTC/USDC:USDC, 10 days, 7 trades, return 10.0 %")
+    with store.write() as session:
+        tested = '{"total_trades": 8}'
+        test_results.add_result(session, version_id=number, metrics_json=tested, now_ms=6, **found, **asked)
+    assert "8 trades" in result()
+    with store.write() as session:
+        test_results.add_result(session, version_id=number, metrics_json="{", now_ms=7, **found, **asked)
+    assert "cannot be read" in result()
 
 
 def test_a_text_that_means_the_same_as_a_version_is_that_version(build):
@@ -386,10 +423,12 @@ def test_a_draft_is_compared_with_its_version(build):
         "before": "rsi(14) < 30",
         "after": "rsi(14) < 25",
     }
-    build.keep(edited(view, view.text.replace("rsi(14) < 25", "rsi(14) <")))
-    assert "rsi(14) <" in build.differences(STORED, view.draft)[0].after
-    build.keep(edited(view, "name = "))
-    with pytest.raises(WrongUseError, match="not valid TOML"):
-        build.differences(STORED, view.draft)
+    for wrong, said in (
+        (view.text.replace("rsi(14) < 25", "rsi(14) <"), "column 10"),
+        ("name = ", "not valid"),
+    ):
+        build.keep(edited(view, wrong))
+        with pytest.raises(WrongUseError, match=said):
+            build.differences(STORED, view.draft)
     with pytest.raises(WrongUseError, match="no version"):
         build.differences(STORED, "RSI reversion@9")

@@ -1,15 +1,15 @@
 """Build mode's work: algorithms and their versions, and their texts while they are edited."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.build_views import AlgorithmEntry, TextView, VersionEntry
+from firstwatch.manager.build_views import AlgorithmEntry, TextView
 from firstwatch.manager.test_setup import first_setup, read_setup, setup_text
 from firstwatch.manager.test_views import DRAFT_OF, TestSetup
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
-from firstwatch.trading.errors import DamagedRowError, WrongUseError
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.text import clean, counted
 
 if TYPE_CHECKING:
@@ -48,39 +48,10 @@ class BuildService:
 
     def algorithms(self) -> tuple[AlgorithmEntry, ...]:
         """Return all algorithms by name, archived ones too, and drafts of those that have no version yet."""
-        from firstwatch.manager.algorithm_views import is_as_stored
-        from firstwatch.store import algorithms, drafts, runs
+        from firstwatch.manager.algorithm_entries import read_entries
 
         with self._store().read() as session:
-            versions = algorithms.list_versions(session, damaged={})
-            kept = drafts.list_drafts(session)
-            known = runs.ids_by_version(session)
-            results = _results(session, versions)
-        by_id = {version.id: version for version in versions}
-        by_name: dict[str, list[VersionEntry]] = {}
-        newest_draft: dict[str, str] = {}
-        for version in versions:
-            entry = VersionEntry(
-                id=version.id,
-                label=version.label,
-                number=version.number,
-                created_ms=version.created_at_ms,
-                note=version.note,
-                parent=by_id[version.parent_id].label if version.parent_id in by_id else "",
-                runs=known.get(version.id, ()),
-                result=results.get(version.id, ""),
-            )
-            by_name.setdefault(version.name, []).insert(0, entry)
-        for draft in kept:
-            base = by_id.get(draft.base_version_id or 0)
-            if base is None or not is_as_stored(draft.text, base):
-                name = draft.name.removeprefix(DRAFT_OF) if base is None else base.name
-                newest_draft.setdefault(name, draft.name)
-        archived = {version.name for version in versions if version.is_archived}
-        return tuple(
-            AlgorithmEntry(name, tuple(by_name.get(name, ())), name in archived, newest_draft.get(name, ""))
-            for name in sorted({*by_name, *newest_draft}, key=lambda each: (each.casefold(), each))
-        )
+            return read_entries(session)
 
     def templates(self) -> tuple["Template", ...]:
         """Return the algorithms to begin with."""
@@ -92,20 +63,19 @@ class BuildService:
         """Return what differs between two of them, each named as for ``open``; a version as it is stored.
 
         Raises:
-            WrongUseError: one is not there, or its text is not TOML.
+            WrongUseError: one is not there, or is a draft with mistakes.
         """
         from firstwatch.manager.algorithm_views import spec_of
-        from firstwatch.manager.draft_document import read_document
         from firstwatch.strategy.differences import differences
+        from firstwatch.strategy.specification import AlgorithmSpec
 
+        documents = []
         with self._store().read() as session:
-            documents = []
             for name in (before, after):
                 version, draft = _find(session, name)
                 if draft is not None:
-                    documents.append(_document(read_document(draft.text)))
-                else:
-                    assert version is not None
+                    documents.append(AlgorithmSpec.from_toml(draft.text, draft.name).document())
+                elif version is not None:
                     documents.append(spec_of(version).document())
         return differences(*documents)
 
@@ -416,34 +386,6 @@ def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draf
         return algorithms.version_by_label(session, name), None
     number = draft.base_version_id
     return None if number is None else algorithms.version_by_id(session, number), draft
-
-
-def _document(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a draft's document as a stored version has it, defaults written out, as far as it is valid."""
-    from firstwatch.manager.draft_document import spec_of_document
-
-    try:
-        return spec_of_document(document).document()
-    except WrongUseError:
-        return document
-
-
-def _results(session: "Session", versions: "list[AlgorithmVersion]") -> dict[int, str]:
-    """Return the newest backtest of each version in words: a baseline, or a test."""
-    from firstwatch.manager.algorithm_views import result_text
-    from firstwatch.store import backtests, test_results
-
-    found = {}
-    newest = test_results.newest_by_version(session)
-    for version in versions:
-        try:
-            baseline = next(iter(backtests.list_backtests(session, version.id)), None)
-            known = [each for each in (baseline, newest.get(version.id)) if each is not None]
-            if known:
-                found[version.id] = result_text(max(known, key=lambda each: each.created_at_ms))
-        except DamagedRowError as error:
-            found[version.id] = str(error)
-    return found
 
 
 def _note(text: str) -> str:

@@ -141,6 +141,11 @@ def new_store(home: Path) -> Store:
 
 
 @written_once
+def nothing(home: Path) -> None:
+    """Make a store in which nothing is yet."""
+    new_store(home).close()
+
+
 def first_steps(home: Path) -> None:
     """A stored algorithm and a funded wallet; nothing has run."""
     with written(home) as session:

@@ -52,6 +52,11 @@ async def _test(on: Stage) -> None:
     on.app.clear_notifications()
 
 
+async def _choose_template(on: Stage) -> None:
+    await on.until(lambda: on.app.build.is_open, "the mode")
+    await on.press("n")
+
+
 async def _write(on: Stage) -> None:
     await on.until(lambda: on.app.build.preview is not None, "the picture", looks=4_000)
     editor = on.app.mode_screen.query_one(Editor)
@@ -84,6 +89,8 @@ PICTURES = (
     Picture("lost-reply", "lost_reply", (120, 40), ("]", "]", "]", "enter"), "UNKNOWN:"),
     Picture("alarm", "working_day", (120, 40), ("!",), "no run manages it"),
     Picture("test-mode", "bench", (120, 40), ("0", "t"), "drawdown now", _test),
+    Picture("first-run", "nothing", (80, 24), ("G",), "1. An algorithm"),
+    Picture("template", "nothing", (80, 24), ("0", "b"), "Barebones, long", _choose_template),
     Picture("build-mode", "bench", (120, 40), ("0", "b"), "condition", _write),
 )
 

@@ -38,19 +38,19 @@ def _steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> Iterator[
     runs = {run.money for run in snapshot.runs}
     yield Step(
         "An algorithm",
-        f"{mode} b goes to Build. {key_of('build.new')} begins one from a template, the chart shows what it"
-        f" does, {key_of('build.save')} saves it.",
+        f"{mode} b: Build. {key_of('build.new')} takes a template,"
+        f" {key_of('build.save')} saves it as a version.",
         bool(snapshot.offered),
     )
     yield Step(
         "Its backtest",
-        f"{key_of('build.test')} in Build. The launcher makes one for the settings of the run: the baseline.",
+        f"{key_of('build.test')} in Build tests it; the launcher makes the run's baseline.",
         _is_tested(snapshot),
     )
     yield Step(
         "A wallet with play money",
-        f"{mode} r goes to Run, {wallets} to the wallets. {create} makes one,"
-        f" {key_of('wallet.fund')} funds it.",
+        f"{mode} r: Run. {wallets} goes to the wallets,"
+        f" {create} makes one, {key_of('wallet.fund')} funds it.",
         any(wallet.money is MoneyKind.PAPER and wallet.total for wallet in snapshot.wallets),
     )
     yield Step(
@@ -60,17 +60,17 @@ def _steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> Iterator[
     )
     yield Step(
         "Its first 24 hours",
-        f"{key_of('view.metrics')} says whether fills, trades and drawdown are what the backtest promised.",
+        f"{key_of('view.metrics')} says whether it does what its backtest promised.",
         any(run.watch is not None for run in snapshot.runs),
     )
     yield Step(
         "A run on a test network",
-        'A venue with network = "testnet" in the settings, a wallet there, then the launcher.',
+        'The same at a venue with network = "testnet" in the settings.',
         MoneyKind.TESTNET in runs,
     )
     yield Step(
         "A small run with real money",
-        'The same with network = "mainnet", and as much as you can lose.',
+        'With network = "mainnet", and as much as you can lose.',
         MoneyKind.LIVE in runs,
     )
 

@@ -1,8 +1,11 @@
+import time
+
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from firstwatch.strategy.conditions import Condition, Indicator, Number, Operator, Price, PriceField
-from firstwatch.strategy.language import ConditionError, parse_condition
+from firstwatch.strategy.language import MAXIMUM_LENGTH, ConditionError, parse_condition
 from firstwatch.trading.timeframe import Timeframe
 from tests.strategy.conditions import conditions
 
@@ -29,6 +32,30 @@ from tests.strategy.conditions import conditions
         ("mavp(periods=ht_dcperiod()) < close", "mavp(2, 30, periods=ht_dcperiod()) < close"),
         ("obv() > ema(20, source=obv())", "obv() > ema(20, source=obv())"),
         ("close crosses above vwap()", "close crosses above vwap()"),
+        ("NOT rsi(14)<30", "not rsi(14) < 30"),
+        ("not (rsi(14) < 30)", "not rsi(14) < 30"),
+        ("not not ((close > 3))", "close > 3"),
+        ("(close) > (3)", "close > 3"),
+        ("not (close + 1) * 2 < 5", "not (close + 1) * 2 < 5"),
+        ("close>ema(20)+2*atr(14)", "close > ema(20) + 2 * atr(14)"),
+        ("(high-low)/close > 0.02", "(high - low) / close > 0.02"),
+        ("close -1 > close-1", "close - 1 > close - 1"),
+        ("close - -1 > - -2", "close - -1 > 2"),
+        ("close > -1 * 2 + 10 / 4", "close > 0.5"),
+        ("close > -0", "close > 0"),
+        ("close * 2 * 3 > 1", "close * 2 * 3 > 1"),
+        ("close * (2 * 3) > 1", "close * 6 > 1"),
+        ("close - (open - low) > 1", "close - (open - low) > 1"),
+        ("(close - open) - low > 1", "close - open - low > 1"),
+        ("close + (open + low) > 1", "close + (open + low) > 1"),
+        ("close / (open * low) > 1", "close / (open * low) > 1"),
+        ("close - (open * low) > 1", "close - open * low > 1"),
+        ("-(close * 2) > -(-close)", "-(close * 2) > --close"),
+        ("-close * +2 > 1", "-close * 2 > 1"),
+        ("close@4h-1 > 0", "close@4h - 1 > 0"),
+        ("rsi(7 * 2, source=high - low) < 30", "rsi(14, source=high - low) < 30"),
+        ("close > 1e-5", "close > 1e-05"),
+        ("close > max(9) - 1", "close > max(9) - 1"),
     ],
 )  # fmt: skip
 def test_reads_and_prints_one_canonical_form(text: str, canonical: str):
@@ -87,6 +114,28 @@ def test_the_canonical_form_reads_back_as_the_same_condition(condition: Conditio
         ("mavp(20, 3, periods=close) > 2", 1, "minperiod is above maxperiod"),
         ("0 < " + "ma(source=" * 44 + "close" + ")" * 44, 1, "with all defaults written out"),
         ("3 < " + "a" * 600, 501, "at most 500 characters"),
+        ("not", 4, "a number or a price or an indicator expected, the end found"),
+        ("not close", 10, "< <= > >= or crosses expected, the end found"),
+        ("notional > 3", 1, 'no price is called "notional"'),
+        ("nto close > 3", 5, '< <= > >= or crosses expected, "close" found'),
+        ("(close > 3", 11, ") expected, the end found"),
+        ("(close > 3) > 4", 13, 'the end expected, ">" found'),
+        ("close > 3)", 10, 'the end expected, ")" found'),
+        ("close > 2 *", 12, "a number or a price or an indicator expected, the end found"),
+        ("close > * 2", 9, 'a number or a price or an indicator expected, "*" found'),
+        ("close > 2 ^ 3", 11, '"^" found'),
+        ("close > 2 3", 11, '"3" found'),
+        ("close > ema(20) + clse", 19, 'no price is called "clse"; did you mean close?'),
+        ("close > open / (2 - 2)", 17, "a division by zero has no value"),
+        ("close > 1e300 * 1e300", 15, "1e+300 * 1e+300 is too large"),
+        ("close > 1e308 + 1e308", 15, "is too large"),
+        ("2 * 3 < 7", 1, "two numbers are compared"),
+        ("rsi(close) < 30", 5, "timeperiod is a number; what it is computed on is written source="),
+        ("rsi(2 * 0.7) < 30", 5, "whole number, not 1.4"),
+        ("ema(9, source=2 * 3) < close", 15, "source is a price or an indicator, not the number 6"),
+        ("ema(9, source=high - low@4h) < 1", 25, "timeframe of the indicator around it"),
+        ("close > " + "-" * 60 + "open", 59, "at most 50 signs of arithmetic"),
+        ("close > open" + " + open" * 60, 364, "at most 50 signs of arithmetic"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_column_and_the_nearest_name(text: str, column: int, sentence: str):
@@ -94,6 +143,52 @@ def test_a_mistake_has_its_column_and_the_nearest_name(text: str, column: int, s
         parse_condition(text, Timeframe.H1)
     assert raised.value.column == column
     assert sentence in raised.value.sentence
+
+
+_PIECES = st.sampled_from(
+    ["close", "ema(9)", "rsi(14, source=", "macd().macd", "4h", " crosses above ", "not ", "timeperiod=",
+     "source=", "ém", "0", "2", "1e999", "<=", *"()+-*/<>=.,@ "]
+)  # fmt: skip
+
+
+def read_or_refused(text: str, base: Timeframe | None = None) -> int:
+    """Return the column of the mistake in a text; 0: there is none, and its canonical form reads back."""
+    try:
+        condition = parse_condition(text, base)
+    except ConditionError as error:
+        return error.column
+    assert parse_condition(str(condition), base) == condition
+    return 0
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.lists(_PIECES, max_size=30).map("".join)))
+def test_any_text_is_a_condition_or_a_mistake_with_its_column(text: str):
+    assert 0 <= read_or_refused(text, Timeframe.H1) <= len(text) + 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 490 + "close",
+        "(" * 240 + "close" + ")" * 240 + " > 1",
+        "not " * 120 + "close > 1",
+        "not(" * 100 + "close > 1" + ")" * 100,
+        "-" * 490 + "close",
+        "close" + "-1" * 240 + " > 1",
+        "close > " + "-(" * 160 + "open" + ")" * 160,
+        "rsi(" * 120 + "close",
+        "ema(source=" * 44 + "close",
+        "ema(source=-(" * 30 + "close" + "))" * 30 + " > 1",
+        "(" * 1_000_000,
+        "close > " + "9" * 1_000_000,
+        "close > " + "9" * 400,
+    ],
+)
+def test_deep_and_long_texts_end_soon(text: str):
+    began_s = time.thread_time()
+    assert 0 <= read_or_refused(text) <= MAXIMUM_LENGTH + 1
+    assert time.thread_time() - began_s < 1
 
 
 @pytest.mark.parametrize(
@@ -108,6 +203,10 @@ def test_a_mistake_has_its_column_and_the_nearest_name(text: str, column: int, s
         "obv() > sma(20, source=ad())",
         "obv() > sma(20, source=obv())@4h",
         "obv() > obv(source=open)",
+        "close crosses above obv() + 1",
+        "-obv() > -sma(20, source=obv())",
+        "obv() - sma(20, source=obv()) > 0",
+        "sma(20, source=obv() * 2) > obv()",
     ],
 )
 def test_an_anchored_function_is_refused_where_its_level_would_count(text: str):

@@ -419,6 +419,8 @@ class AlgorithmSpec(Part):
                 json.dumps(document), strict=True, context={"timeframe": known[0] if known else None}
             )
         except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] == "json_invalid":
+                raise WrongUseError(f"{where} is nested too deeply") from error
             raise AlgorithmError(tuple(_mistakes(error)), where) from error
 
 

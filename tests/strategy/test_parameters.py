@@ -27,6 +27,10 @@ optional = ["close > bbands(20, 2, 2.5).upperband@4h", "mavp(2, 30, periods=ht_d
 required = ["70 < rsi(14)@1d"]
 [exit.long]
 optional = ["macd(12, 26, 9).macdhist < 0"]
+when = {at_least = 1, of = [
+    "close > ema(20) + 2 * -atr(14)",
+    {any = ["not (close - 3) / sma(5, source=high - 1.5) > 1"]},
+]}
 [stop_loss]
 atr = 2
 period = 10
@@ -81,6 +85,14 @@ def test_every_number_has_a_place_in_the_order_of_the_file(rich):
         "exit.long.optional[0].left.slowperiod",
         "exit.long.optional[0].left.signalperiod",
         "exit.long.optional[0].right",
+        "exit.long.when.of[0].right.left.timeperiod",
+        "exit.long.when.of[0].right.right.left",
+        "exit.long.when.of[0].right.right.right.operand.timeperiod",
+        "exit.long.when.of[1].any[0].left.left.right",
+        "exit.long.when.of[1].any[0].left.right.timeperiod",
+        "exit.long.when.of[1].any[0].left.right.source.right",
+        "exit.long.when.of[1].any[0].right",
+        "exit.long.when.at_least",
         "stop_loss.atr",
         "stop_loss.period",
         "take_profit.amount",
@@ -103,6 +115,27 @@ def test_the_function_stands_for_its_side_and_period_for_timeperiod(rich):
     )
     assert find_place(rich, "entry.long.required[0].rsi.source.period").value == 9
     assert find_place(rich, "entry.long.optional[0].bbands.nbdevdn").value == 2.5
+
+
+def test_a_function_in_arithmetic_and_in_a_tree_stands_for_its_way(rich):
+    assert find_place(rich, "exit.long.when.of[0].atr.period").name == (
+        "exit.long.when.of[0].right.right.right.operand.timeperiod"
+    )
+    assert find_place(rich, "exit.long.when.of[1].any[0].sma.period").value == 5
+    at_least = find_place(rich, "exit.long.when.at_least")
+    assert (at_least.value, at_least.lowest, at_least.highest, at_least.is_whole) == (1, 1, 2, True)
+    changed = with_values(rich, {at_least: 2, find_place(rich, "exit.long.when.of[0].right.right.left"): 2.5})
+    assert (changed.exit.long.when.at_least, str(changed.exit.long.when.of[0])) == (
+        2,
+        "close > ema(20) + 2.5 * -atr(14)",
+    )
+
+
+def test_a_number_that_is_divided_by_is_never_made_zero():
+    text = sample_toml().replace('"rsi(14) < 30"', '"close / 2 < 30"')
+    spec = AlgorithmSpec.from_toml(text)
+    with pytest.raises(WrongUseError, match="a division by zero has no value"):
+        with_values(spec, {find_place(spec, "entry.long.required[0].left.right"): 0.0})
 
 
 def test_a_function_that_occurs_twice_stands_for_no_side(rich):
@@ -131,9 +164,11 @@ def test_a_place_takes_any_number_and_the_others_stay(data):
         changed = with_values(spec, {place: value})
     except WrongUseError:
         # Numbers that do not go together: a wait that outlasts its window, a stop below price 0 ...
-        assert place.name.rpartition(".")[2] in {
-            *("wait_bars", "within_bars", "minperiod", "maxperiod", "fraction", "timeperiod", "matype")
-        }
+        assert (
+            place.name.rpartition(".")[2]
+            in {*("wait_bars", "within_bars", "minperiod", "maxperiod", "fraction", "timeperiod", "matype")}
+            or not value
+        )
         return
     after = {each.name: each.value for each in places(changed)}
     assert after == {name: each.value for name, each in before.items()} | {place.name: value}

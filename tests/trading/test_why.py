@@ -18,6 +18,7 @@ from firstwatch.trading.why import (
     level,
     missing,
     need_sentence,
+    needs_sentence,
 )
 
 
@@ -49,6 +50,16 @@ CROSS = at("ema(9) crosses below ema(21)", 119_301.2, 119_318.4, True, prices=Tr
         (at("70 <= rsi(14)", 70.0, 71.5, True), "70 is at or below rsi(14) 71.5"),
         (at("close > ema(4)", 100.001, 100.002, False), "close 100.001 is not above ema(4) 100.002"),
         (at("mom(2) > 0", -0.25, 0.0, False), "mom(2) -0.25 is not above 0"),
+        (at("not rsi(14) < 30", 34.2, 30.0, True), "rsi(14) 34.2 is not below 30"),
+        (at("not rsi(14) < 30", 28.0, 30.0, False), "rsi(14) 28 is below 30"),
+        (at("not close crosses above ema(9)", 2.0, 3.0, True), "close 2 did not cross above ema(9) 3"),
+        (at("not close crosses above ema(9)", 3.0, 2.0, False), "close 3 crossed above ema(9) 2"),
+        (
+            at("close > ema(20) + 2 * atr(14)", 101.5, 100.25, True),
+            "close 101.5 is above ema(20) + 2 * atr(14) = 100.25",
+        ),
+        (at("2 * atr(14) > 30", 34.0, 30.0, True), "2 * atr(14) = 34 is above 30"),
+        (at("-close < -30", -34.0, -30.0, True), "-close = -34 is below -30"),
         (at("rsi(14) < 30", None, 30.0, None), "rsi(14) < 30: not known"),
         (at("rsi(14) < 30"), "rsi(14) < 30: not known"),
         (at("something else", 1.0, 2.0, True), "something else: not known"),
@@ -73,6 +84,8 @@ def test_only_what_held_is_a_cause():
         (at("rsi(14) < 30", 34.2, 30.0, False), "rsi(14) < 30: 34.2, +4.2 away"),
         (at("30 > rsi(14)", 30.0, 34.2, False), "30 > rsi(14): 34.2, -4.2 away"),
         (at("close > 50000", 49_000.0, 50_000.0, False, prices=True), "close > 50000: 49,000, -2.00 % away"),
+        (at("not rsi(14) < 30", 28.0, 30.0, False), "not rsi(14) < 30: 28, -2 away"),
+        (at("2 * atr(14) > close", 2.0, 3.0, False), "2 * atr(14) > close: 2 / 3, -1 away"),
         (at("close > open", None, 2.0), "close > open: not known yet"),
         (level(STOP, Side.LONG, 100.0, 98.0), "price <= stop: 100 / 98, +2.04 % away"),
     ],
@@ -124,6 +137,58 @@ def test_one_true_optional_condition_is_enough():
     assert missing([cross, false]) == (cross, false)
 
 
+def in_tree(text, value, place, *wanted):
+    return ConditionValue(
+        group=f"entry.long.when.{place}", condition=text, left=1.0, right=2.0, value=value, wanted=wanted
+    )
+
+
+def test_that_there_is_no_cross_lasts():
+    negated = at("not close crosses above open", 3.0, 4.0, True)
+    assert (negated.is_cross, missing([negated])) == (False, ())
+
+
+def test_of_a_tree_is_missing_what_is_not_yet_enough():
+    first, second = in_tree("open > 1", False, "any", 1), in_tree("open > 2", False, "any[1].all", 1, 2)
+    third = in_tree("open > 3", True, "any[1].all", 1, 2)
+    needs = missing([at("close > open", 1.0, 2.0, False), first, second, third])
+    assert [(each.condition, each.wanted) for each in needs] == [
+        ("close > open", ()),
+        ("open > 1", (1,)),
+        ("open > 2", (1, 1)),
+    ]
+    assert needs_sentence(needs) == (
+        "close > open: 1 / 2, -1 away; one of open > 1: 1, -1 away or open > 2: 1, -1 away"
+    )
+    assert missing([first.model_copy(update={"value": True}), second, third]) == ()
+
+
+def test_of_at_least_so_many_the_rest_is_missing():
+    of = [in_tree(f"open > {number}", number < 2, "of", 3) for number in range(5)]
+    needs = missing(of)
+    assert [(each.condition, each.wanted) for each in needs] == [(f"open > {n}", (1,)) for n in (2, 3, 4)]
+    none = missing([each.model_copy(update={"value": None}) for each in of])
+    assert [each.wanted for each in none] == [(3,)] * 5
+    assert needs_sentence(none[:4]).startswith("3 of open > 0: 1, -1 away or open > 1")
+    crosses = [in_tree(f"open crosses above {number}", True, "of", 2) for number in range(2)]
+    assert missing(crosses) == tuple(crosses)
+    assert needs_sentence(crosses) == (
+        "open crosses above 0: 1, -1 away and open crosses above 1: 1, -1 away"
+    )
+
+
+def test_lists_in_lists_are_in_parentheses():
+    needs = [
+        in_tree("open > 1", False, "any[0].all", 1, 2),
+        in_tree("open > 2", False, "any[0].all", 1, 2),
+        in_tree("open > 3", False, "any", 1),
+    ]
+    assert needs_sentence(needs) == (
+        "one of (open > 1: 1, -1 away and open > 2: 1, -1 away) or open > 3: 1, -1 away"
+    )
+    assert needs_sentence(missing(needs)) == needs_sentence(needs)
+
+
 def test_the_side_of_a_need_is_its_groups_or_the_positions():
     outlook = Outlook(bar_time_ms=1, held=Side.SHORT)
     assert outlook.side_of(CROSS) is Side.LONG
@@ -131,5 +196,13 @@ def test_the_side_of_a_need_is_its_groups_or_the_positions():
 
 
 def test_an_outlook_survives_its_text():
-    outlook = Outlook(bar_time_ms=1, needs=(CROSS, at("rsi(3) < 9")), waits=("cooldown: 1 more bar",))
+    needs = (CROSS, at("rsi(3) < 9"), in_tree("open > 1", False, "any[0].all", 1, 2))
+    outlook = Outlook(bar_time_ms=1, needs=needs, waits=("cooldown: 1 more bar",))
+    assert outlook.model_dump(mode="json")["needs"][1].keys() == {
+        "group",
+        "condition",
+        "left",
+        "right",
+        "value",
+    }
     assert Outlook.model_validate_json(outlook.model_dump_json()) == outlook

@@ -71,6 +71,24 @@ def test_operands_are_computed_from_the_warm_up_on_and_grow_with_the_bars(home):
     assert "obv()" in found
 
 
+def test_behind_arithmetic_come_the_indicators_in_it(home):
+    text = SPEC.to_toml().replace(
+        '"rsi(14) < 30", ', '"close > ema(9) + 2 * atr(5)", "mom(3)@4h - rsi(4) > 7", '
+    )
+    close = 100 + np.cumsum(np.random.default_rng(5).normal(0, 1, 80))
+    with scenes.written(home) as session:
+        add(session, 0, 80, close)
+        views = OperandReader(scenes.DONE, AlgorithmSpec.from_toml(text), 30).read(session)
+    assert [(view.name, view.is_price, view.numbers) for view in views[:4]] == [
+        ("ema(9) + 2 * atr(5)", True, ()),
+        ("ema(9)", True, ()),
+        ("atr(5)", False, ()),
+        # What is of a higher timeframe is not shown.
+        ("rsi(4)", False, ()),
+    ]
+    assert views[0].values == pytest.approx(views[1].values + 2 * views[2].values)
+
+
 def test_of_a_long_run_the_newest_bars_are_enough_but_not_for_what_depends_on_the_first_one(
     home, monkeypatch
 ):

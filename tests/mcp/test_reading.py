@@ -161,6 +161,14 @@ async def test_money_of_both_kinds_is_mixed(tmp_path):
     assert sorted(row["mode"] for row in data_of(result)["rows"]) == ["live", "paper"]
 
 
+def test_a_tree_of_conditions_is_one_text():
+    entry = {"required": ["close > 0"], "optional": [], "when": {"any": ["close > 1", {"all": ["open > 2"]}]}}
+    assert reading._conditions({"entry": {"long": entry}}) == {
+        "entry.long.required": ["close > 0"],
+        "entry.long.when": ['{any = ["close > 1", {all = ["open > 2"]}]}'],
+    }
+
+
 async def test_an_algorithm_has_its_conditions_as_its_file_has_them(manager, settings):
     listed = data_of(await answered(manager, settings, "list_algorithms"))
     assert [row["has_baseline"] for row in listed["rows"] if row["algorithm"] == "RSI reversion"] == [True]

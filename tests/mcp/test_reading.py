@@ -5,8 +5,10 @@ import json
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from firstwatch.manager.agent_reads import VersionView
 from firstwatch.manager.manager import RunManager
 from firstwatch.mcp.loop_guard import MOST_CALLS
+from firstwatch.mcp.reading import version_data
 from firstwatch.store import journal, runs
 from firstwatch.trading.agents import Scope
 from firstwatch.trading.clock import ManualClock
@@ -162,8 +164,11 @@ async def test_money_of_both_kinds_is_mixed(tmp_path):
 
 
 def test_a_tree_of_conditions_is_one_text():
-    entry = {"required": ["close > 0"], "optional": [], "when": {"any": ["close > 1", {"all": ["open > 2"]}]}}
-    assert reading._conditions({"entry": {"long": entry}}) == {
+    when = {"any": ["close > 1", {"all": ["open > 2"]}]}
+    entry = {"required": ["close > 0"], "optional": [], "when": when}
+    specification = {"timeframe": "1h", "direction": "long", "entry": {"long": entry}}
+    data = version_data(VersionView("A", 1, (1,), "", specification, ()))
+    assert data.conditions == {
         "entry.long.required": ["close > 0"],
         "entry.long.when": ['{any = ["close > 1", {all = ["open > 2"]}]}'],
     }

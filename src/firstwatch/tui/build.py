@@ -55,6 +55,10 @@ class Build:
         entry = self.entry
         return None if entry is None else next((v for v in entry.versions if v.label == self.chosen), None)
 
+    def lists(self, key: str) -> bool:
+        """Return whether the list has that row."""
+        return any(key in keys_of(entry) for entry in self.algorithms)
+
     @property
     def compared(self) -> tuple[str, str] | None:
         """What is compared, the older first: the marked row with that under the cursor, or a draft's base.

@@ -130,6 +130,9 @@ class TextController:
                     raise
         finally:
             self._keeping = False
+        kept = self._build.text
+        if kept is not None and kept.is_changed and not self._build.lists(kept.draft):
+            await self._algorithms.read()
 
     def close(self) -> None:
         """Keep what is not kept yet, before the program ends."""

@@ -6,6 +6,7 @@ from textual.widgets import DataTable
 
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.text import counted
+from firstwatch.tui.build import name_of
 from firstwatch.tui.lists import algorithms
 from firstwatch.tui.messages import AlgorithmsChosen, TextWanted
 from firstwatch.tui.panes.editor import no_text
@@ -36,6 +37,8 @@ class AlgorithmsPane(Pane):
     HINTS = (KeyHint("enter", "open"),)
 
     _reported: tuple[str, tuple[str, ...]] = ("", ())
+    _opened = ""
+    """What was last in the editor."""
     _made_of: tuple[object, ...] | None = None
     """The state that the list was made of."""
 
@@ -76,10 +79,12 @@ class AlgorithmsPane(Pane):
         self._report()
 
     def _point(self) -> None:
-        """Put the cursor on the version in the editor, if the row under it has gone."""
-        table, text = self.query_one(Listing).table, app_of(self).build.text
-        if table.cursor_key is None and text is not None:
-            table.point_at(text.base)
+        """Put the cursor on what is in the editor, when another text has come there or its row has gone."""
+        table, build = self.query_one(Listing).table, app_of(self).build
+        opened = "" if build.text is None else name_of(build.text)
+        if build.lists(opened) and (opened != self._opened or table.cursor_key is None):
+            self._opened = opened
+            table.point_at(opened)
 
     def focus_pane(self) -> None:
         self.query_one(Listing).table.focus()

@@ -30,6 +30,7 @@ class EditorPane(Pane):
     TITLE = "Editor"
     ACTIONS = (
         "build.write",
+        "view.preview",
         "build.test",
         "build.run",
         "build.save",

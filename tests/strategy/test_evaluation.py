@@ -323,6 +323,9 @@ def test_without_history_nothing_is_known():
         ("volume > 1", True),
         ("obv() > sma(3, source=obv())", True),
         ("mfi(3) < 9", True),
+        ("close - open > 1", False),
+        ("close / (high - -volume) > 1", True),
+        ("sma(3, source=close * volume) > 1", True),
     ],
 )
 def test_whether_an_algorithm_reads_the_volume(condition: str, reads: bool) -> None:

@@ -1,7 +1,7 @@
 """The condition language: parses one line to a typed condition (rule 6 of ``firstwatch.strategy``)."""
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -78,6 +78,12 @@ def parse_condition(text: str, base: Timeframe | None = None) -> Condition:
         raise ConditionError(f"a condition has at most {MAXIMUM_LENGTH} characters", MAXIMUM_LENGTH + 1)
     if not text.strip():
         raise ConditionError("the condition is empty; write one like rsi(14) < 30", 1)
+    return _parsed(text, base)
+
+
+@lru_cache(maxsize=1_000)
+def _parsed(text: str, base: Timeframe | None) -> Condition:
+    # An algorithm is read again at each key of its editor and for each trial of a study.
     try:
         tree: _Tree = _parser().parse(text)
     except UnexpectedInput as error:

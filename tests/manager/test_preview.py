@@ -19,14 +19,17 @@ from firstwatch.manager.build_views import TextView
 from firstwatch.manager.preview import MOST_BARS, Previewer
 from firstwatch.manager.preview_messages import TRADE_COLUMNS, Asked
 from firstwatch.manager.preview_service import PreviewService
-from firstwatch.manager.test_requests import request_of_spec
-from firstwatch.manager.test_views import TestSetup
+from firstwatch.manager.test_requests import request_of, request_of_spec
+from firstwatch.manager.test_views import DraftView, TestSetup
+from firstwatch.market.archive import extend, series_of
 from firstwatch.strategy.core_settings import reason_code
 from firstwatch.strategy.evaluation import ArrayEvaluator, evaluate_arrays
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import ManualClock, SystemClock
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason
+from firstwatch.trading.timeframe import Timeframe
+from tests.candles import generated_candles
 from tests.engine.host import rig
 
 PLACE = "entry.long.required[0]"
@@ -104,6 +107,19 @@ def test_only_the_newest_bars_of_the_period_are_shown(tmp_path):
     assert month.candles.time_ms[-1] == found.candles.time_ms[-1]
     # The same numbers as in the longer preview, whatever the warm-up.
     np.testing.assert_allclose(month.operands[0].values, found.operands[0].values[-720:], rtol=1e-9)
+
+
+def test_a_period_of_the_archive_gives_the_same_trades_as_its_test(tmp_path):
+    settings = rig.make_folder(tmp_path / "home", bars=3_000)
+    extend(settings.home, series_of("paper", rig.SYMBOL, Timeframe.H1), generated_candles(7, 3_000))
+    setup = TestSetup(venue="paper", symbol=rig.SYMBOL, candles=f"archive:{rig.SYMBOL}@1h", period="60")
+    spec = AlgorithmSpec.from_toml(rig.ACTIVE_TOML)
+    document = spec.document()
+    draft = DraftView("x", "x", "x@1", 1, document, document, spec.sha256(), setup, is_changed=True)
+    result = read_request(settings, request_of(draft, settings, SystemClock()), SystemClock()).simulate()
+    found = previewer(settings).answer(Asked(rig.ACTIVE_TOML, setup))
+    assert len(result.records) > 10
+    assert found.trades[:, TRADE_COLUMNS.index("pnl")].tolist() == [each.pnl for each in result.records]
 
 
 def test_candles_are_read_once_and_sent_once(settings, setup):

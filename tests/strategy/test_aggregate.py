@@ -119,3 +119,22 @@ def test_the_same_timeframe_is_the_same_candles():
     candles = make_candles(1, 10)
     assert resample(candles, Timeframe.H1) is candles
     assert np.array_equal(resample(candles, Timeframe.H2).time_ms // HOUR, [0, 2, 4, 6, 8])
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 50),
+    holes=st.integers(0, 60),
+    first_bar=st.integers(0, 30),
+    after_bar=st.none() | st.integers(0, 150),
+    timeframe=st.sampled_from([Timeframe.H1, Timeframe.H2, Timeframe.H4, Timeframe.H12, Timeframe.D1]),
+)
+def test_whole_arrays_and_single_bars_leave_the_same_behind(seed, holes, first_bar, after_bar, timeframe):
+    candles = make_candles(seed, 150, holes=holes, first_bar=first_bar)
+    after_ms = None if after_bar is None else timeframe.open_of(after_bar * HOUR)
+    cut = len(candles) - 40
+    one, other = (Aggregator(Timeframe.H1, timeframe, after_ms=after_ms) for _ in range(2))
+    assert one.begin(candles.part(0, cut)) == other.extend(candles.part(0, cut).bars())
+    for bar in candles.part(cut, len(candles)).bars():
+        assert one.push(bar) == other.push(bar)
+    assert Aggregator(Timeframe.H1, timeframe).begin(candles.part(0, 0)) == []

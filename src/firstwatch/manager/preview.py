@@ -25,6 +25,7 @@ from firstwatch.manager.operands import numbers_beside, operand_view
 from firstwatch.manager.preview_messages import LOG_FILE, TRADE_COLUMNS, Asked, Computed
 from firstwatch.manager.test_requests import period_of, request_of_spec
 from firstwatch.manager.test_views import TestSetup
+from firstwatch.market.archive import REFERENCE
 from firstwatch.market.assumed import coarse_tick
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.settings import Settings
@@ -179,7 +180,9 @@ def _warm_up_bars(spec: AlgorithmSpec) -> int:
 def _prepared(number: int, given: BacktestInput, setup: TestSetup, warm_up: int) -> _Shown:
     candles = given.file.candles
     with _settings_checked():
-        begin_ms, end_ms = period_of(setup, lambda: int(candles.time_ms[-1]) + candles.timeframe.ms)
+        # Of a series of the archive the end is its last bar, as in a test of it.
+        after_ms = 0 if setup.candles.startswith(REFERENCE) else candles.timeframe.ms
+        begin_ms, end_ms = period_of(setup, lambda: int(candles.time_ms[-1]) + after_ms)
     end = len(candles) if end_ms is None else candles.index_at(end_ms)
     first = max(0 if begin_ms is None else candles.index_at(begin_ms), end - MOST_BARS)
     if first >= end:

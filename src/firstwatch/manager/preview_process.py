@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from firstwatch.backtest.compiling import COMPILER
@@ -33,8 +34,10 @@ def main() -> int:
     if is_installed():
         # Meanwhile the first texts are interpreted, with the same result.
         threading.Thread(target=COMPILER.load, name="loop", daemon=True).start()
-    while True:
-        connection.send(previewer.answer(connection.recv()))
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(previewer.answer(connection.recv()))
+    return 0
 
 
 def _end_with_other_side(descriptor: int) -> None:

@@ -73,6 +73,43 @@ class Aggregator:
         self._open, self._high, self._low, self._close, self._volume = first, highest, lowest, last, total
         return closed
 
+    def begin(self, candles: CandleArrays) -> list[tuple[int, Bar]]:
+        """Return what ``extend`` returns for the first bars of all, to the bit and much sooner."""
+        if len(candles) == 0:
+            return []
+        into_ms = candles.time_ms % self._ms
+        buckets = candles.time_ms - into_ms
+        starts = np.flatnonzero(np.diff(buckets, prepend=_NEVER))
+        ends = np.append(starts[1:], len(candles)) - 1
+        is_whole = buckets[starts] > self._after_ms
+        is_whole[0] &= into_ms[0] == 0
+        ends_itself = into_ms[ends] == self._ms - self._base_ms
+        closers = ends + ~ends_itself
+        columns = [
+            buckets[starts],
+            candles.open[starts],
+            np.maximum.reduceat(candles.high, starts),
+            np.minimum.reduceat(candles.low, starts),
+            candles.close[ends],
+            _sums_in_order(candles.volume, starts, ends - starts + 1),
+        ]
+        *_, last = bars = list(map(Bar._make, zip(*(column.tolist() for column in columns), strict=True)))
+        self._bucket_ms, self._open, self._high, self._low, self._close, self._volume = last
+        self._is_whole = bool(is_whole[-1] and not ends_itself[-1])
+        closed = np.flatnonzero(is_whole & (closers < len(candles)))
+        return [(int(closers[place]), bars[place]) for place in closed]
+
+
+def _sums_in_order(
+    values: NDArray[np.float64], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the sums of stretches of an array, each added from left to right as a loop adds them."""
+    sums = values[starts]
+    for step in range(1, int(counts.max())):
+        longer = counts > step
+        sums[longer] += values[starts[longer] + step]
+    return sums
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HigherBars:
@@ -102,8 +139,7 @@ def higher_bars(base: CandleArrays, timeframe: Timeframe, given: CandleArrays | 
         known = given.part(0, usable).bars()
         closed_by = np.searchsorted(ends, given_ends[:usable], side="left").tolist()
     aggregator = Aggregator(base.timeframe, timeframe, after_ms=known[-1].time_ms if known else None)
-    columns = (base.time_ms, base.open, base.high, base.low, base.close, base.volume)
-    for index, bar in aggregator.extend(zip(*(column.tolist() for column in columns), strict=True)):
+    for index, bar in aggregator.begin(base):
         known.append(bar)
         closed_by.append(index)
     closed = np.searchsorted(np.array(closed_by, dtype=np.int64), np.arange(len(base)), side="right")

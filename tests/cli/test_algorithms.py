@@ -1,5 +1,6 @@
 """``firstwatch algorithm``: begun from a template, edited, compared, renamed, archived, exported."""
 
+import io
 import os
 import stat
 import sys
@@ -181,6 +182,51 @@ def test_a_version_that_was_stored_meanwhile_is_not_passed_over(firstwatch, stor
     assert "kept as a draft" in answer.err
     assert labels(firstwatch("algorithm", "list", "--json")) == ["dips@1", "dips@2"]
     assert "25" in firstwatch("algorithm", "diff", "dips@1", "draft of dips@1").out
+
+
+class Terminal(io.StringIO):
+    """Standard input with an operator at it, who answers with these lines."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+MISTAKES_ONCE = """
+text = open(path).read()
+old, new = ("rsy(14)", "rsi(14)") if "rsy" in text else ("rsi(14) < 30", "rsy(14) < 25")
+open(path, "w").write(text.replace(old, new))
+"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "versions"), [("y\n", 0, 2), ("\n", 0, 2), ("n\n", 2, 1), ("", 1, 1)]
+)
+def test_an_operator_is_asked_whether_to_edit_mistakes(
+    firstwatch, stored, editor, monkeypatch, answer, code, versions
+):
+    editor(MISTAKES_ONCE)
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    said = firstwatch("algorithm", "edit", "dips")
+    assert (said.code, "did you mean rsi?" in said.err) == (code, True)
+    assert len(firstwatch("algorithm", "list", "--json").json) == versions
+    if versions == 1:
+        editor(MISTAKES_ONCE)
+        assert firstwatch("algorithm", "edit", "dips").out == "dips@2\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "versions"), [("y\n", ["dips@1", "dips@2", "dips@3"]), ("\n", ["dips@1", "dips@2"])]
+)
+def test_an_operator_is_asked_before_a_newer_version_is_passed_over(
+    firstwatch, stored, replaces, editor, monkeypatch, answer, versions
+):
+    replaces("rsi(14) < 30", "rsi(14) < 25")
+    firstwatch("algorithm", "edit", "dips")
+    replaces("rsi(14) < 30", "rsi(14) < 20")
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    said = firstwatch("algorithm", "edit", "dips@1", "--note", "older")
+    assert "dips@2 is the newest version" in said.err
+    assert labels(firstwatch("algorithm", "list", "--json")) == versions
 
 
 # --- names, notes, files ---------------------------------------------------------------------------

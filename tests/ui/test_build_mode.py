@@ -267,7 +267,7 @@ async def test_a_function_is_completed_from_its_second_letter_on(home, clock):
         assert "bbands" in text.text
         assert on.app.is_editing
         # Escape closes the list first, then it leaves the text.
-        await on.type("em")
+        await on.type(" + em")
         await on.until(lambda: choices(on).is_open, "the list")
         await on.press("escape")
         assert not choices(on).is_open

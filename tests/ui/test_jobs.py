@@ -61,7 +61,8 @@ async def test_jobs_are_listed_and_the_head_says_how_far_one_is(home, clock, sna
         snap_step(on, "listed")
         await on.press("down", "down", "down")
         await on.until(lambda: "no candles of" in on.text(), "why one has failed")
-        snap_step(on, "failed")
+        if size == SIZES[0]:
+            snap_step(on, "failed")
     for lock in locks:
         lock.release()
 

@@ -296,6 +296,18 @@ def test_a_process_that_hangs_is_replaced(service, answers, setup, monkeypatch):
     assert ask(service, answers, view(setup, 31)).problem == ""
 
 
+def test_a_listener_that_fails_misses_one_answer_only(service, answers, setup, caplog):
+    def fail(found):
+        answers.put(found)
+        raise ValueError("no screen")
+
+    service.listen(fail)
+    ask(service, answers, view(setup))
+    service.listen(answers.put)
+    assert ask(service, answers, view(setup, 30)).problem == ""
+    assert "no screen" in caplog.text
+
+
 def test_closing_does_not_wait_for_a_process_that_hangs(service, answers, setup):
     ask(service, answers, view(setup))
     process_id = service.process_id

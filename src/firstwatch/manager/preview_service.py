@@ -111,7 +111,11 @@ class PreviewService:
                 if self._is_closed:
                     return
             if listener is not None and not is_overtaken:
-                listener(found)
+                try:
+                    listener(found)
+                except Exception:
+                    # What shows one picture must not end the preview of the texts that follow.
+                    _log.exception("a preview could not be shown")
 
     def _answer(self, wanted: _Wanted) -> PreviewView:
         from firstwatch.manager.algorithm_text import place_at

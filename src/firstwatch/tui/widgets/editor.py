@@ -10,7 +10,11 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.geometry import Size
 from textual.message import Message
+from textual.reactive import Reactive
+from textual.strip import Strip
 from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
@@ -33,6 +37,7 @@ _COLOURS: dict[TokenKind, tuple[str, str]] = {
 """The theme's colour of each kind of token, and how it is written; others are as the text."""
 _OPENS_AT = 2
 """Letters of a word from which on it is completed by itself."""
+_KEPT_LINES = 500
 _LEFT_OUT = {"f6", "f7"}
 """Keys of Textual's editor that do something else here."""
 
@@ -49,6 +54,9 @@ class Editor(TextArea, inherit_bindings=False):
         Binding("enter", "app.perform('build.write')", "Write", show=False, id="editor.write"),
         Binding("ctrl+s", "app.perform('build.save')", "Save", show=False, id="editor.save"),
     ]
+
+    # Its size never changes where the editor is: by default each key on the longest line arranges the screen.
+    virtual_size = Reactive(Size(0, 0))
 
     class WritingChanged(Message):
         """Writing has begun or ended."""
@@ -73,6 +81,8 @@ class Editor(TextArea, inherit_bindings=False):
         self._choices = choices
         self._problems: dict[int, list[TextProblem]] = {}
         self._styles: dict[str, Style] = {}
+        self._drawn: LRUCache[object, Strip] = LRUCache(_KEPT_LINES)
+        """Lines as they were drawn, by all that they depend on: Textual forgets all of them with each key."""
         self._is_asked = False
         """The list was asked for by its key."""
 
@@ -85,6 +95,7 @@ class Editor(TextArea, inherit_bindings=False):
         colours = self.app.theme_variables
         self._styles = {kind: Style.parse(f"{how} {colours[name]}") for kind, (name, how) in _COLOURS.items()}
         self._styles["problem"] = Style.parse(f"underline {colours['error']}")
+        self._drawn.clear()
         # Over the parts of the line with a colour of their own.
         panel = Style(bgcolor=colours["panel"])
         self.register_theme(TextAreaTheme("firstwatch", cursor_line_style=panel))
@@ -112,6 +123,31 @@ class Editor(TextArea, inherit_bindings=False):
             # One behind the end of the line is shown on its last sign.
             line.stylize(self._styles["problem"], min(each.column, max(0, len(line) - 1)), each.end_column)
         return line
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """Bring the scrollbars up to date; only one that comes or goes arranges the screen anew."""
+        self._scroll_update(size)
+
+    def render_line(self, y: int) -> Strip:
+        line = y + round(self.scroll_offset.y)
+        if line >= self.document.line_count:
+            return super().render_line(y)
+        first, last = sorted(self.selection)
+        bracket = self.matching_bracket_location
+        made_of = (
+            line,
+            self.document.get_line(line),
+            tuple(self._problems.get(line, ())),
+            self.selection if first[0] <= line <= last[0] else None,
+            bracket if bracket is not None and line in (bracket[0], self.selection.end[0]) else None,
+            line == self.selection.end[0] and (self.has_focus, self._draw_cursor, self.read_only),
+            (self.size, self.scroll_offset.x, self.virtual_size.width, self.gutter_width, self.visual_style),
+        )
+        drawn = self._drawn.get(made_of)
+        if drawn is None:
+            drawn = super().render_line(y)
+            self._drawn[made_of] = drawn
+        return drawn
 
     # --- writing -------------------------------------------------------------------------------------
 

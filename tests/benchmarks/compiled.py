@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -154,9 +154,8 @@ def folds(shared: Tester, spec: AlgorithmSpec) -> list[BacktestResult]:
     return [shared.run(spec, start_ms=start, end_ms=end) for start, end in pairwise(times)]
 
 
-def lines(rounds: int, peers: str | None) -> list[Line]:
+def lines(rounds: int, peers: str | None) -> Iterator[Line]:
     candles, spec = year(), sample()
-    found = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
@@ -165,8 +164,8 @@ def lines(rounds: int, peers: str | None) -> list[Line]:
         environment = dict(os.environ)
         cold_s = in_a_later_process(environment)
         warm_s = statistics.median(in_a_later_process(environment) for _ in range(5))
-        found.append(Line("first call in a later process, from numba's import on", warm_s, 0.8))
-        found.append(Line("  the same before the core was ever compiled", cold_s))
+        yield Line("first call in a later process, from numba's import on", warm_s, 0.8)
+        yield Line("  the same before the core was ever compiled", cold_s)
 
         loop = COMPILER.loop(COMPILING_BARS)
         assert loop is not None, COMPILER.slower_because
@@ -182,7 +181,7 @@ def lines(rounds: int, peers: str | None) -> list[Line]:
             replay.finish(state, core, BARS, played)
 
         play()
-        found.append(Line("loop, the conditions' arrays ready", median_of(rounds, play), 0.013))
+        yield Line("loop, the conditions' arrays ready", median_of(rounds, play), 0.013)
 
         periods = iter(range(15, 10_000))
 
@@ -196,18 +195,17 @@ def lines(rounds: int, peers: str | None) -> list[Line]:
         shared = tester(candles, tests=1_000)
         shared.run(spec)
         name = "candles in memory to trades, equity, metrics; two new indicators"
-        found.append(Line(name, median_of(rounds, two_new(shared)), 0.035))
-        found.append(Line("  a new threshold only", median_of(rounds, threshold(shared))))
-        found.append(Line("  a new stop only", median_of(rounds, stop(shared))))
+        yield Line(name, median_of(rounds, two_new(shared)), 0.035)
+        yield Line("  a new threshold only", median_of(rounds, threshold(shared)))
+        yield Line("  a new stop only", median_of(rounds, stop(shared)))
         fresh_s = median_of(rounds, lambda: folds(tester(candles, tests=1_000), spec))
-        found.append(Line("12 folds, candles in memory, nothing computed yet", fresh_s, 0.3))
-        found.append(Line("  the same again", median_of(rounds, lambda: folds(shared, spec))))
-        found.append(Line("100 trials by two processes, their start included", trials(candles, folder), 6.0))
+        yield Line("12 folds, candles in memory, nothing computed yet", fresh_s, 0.3)
+        yield Line("  the same again", median_of(rounds, lambda: folds(shared, spec)))
+        yield Line("100 trials by two processes, their start included", trials(candles, folder), 6.0)
         interpreted_s = median_of(5, lambda: simulate(spec, candles, market=DEFAULT_MARKET, costs=COSTS))
-        found.append(Line("interpreted: candles in memory to trades, equity, metrics", interpreted_s))
+        yield Line("interpreted: candles in memory to trades, equity, metrics", interpreted_s)
         if peers is not None:
-            found += measured_peers(peers, candles, folder)
-    return found
+            yield from measured_peers(peers, candles, folder)
 
 
 def threshold(shared: Tester) -> Callable[[], object]:
@@ -239,11 +237,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--peers", help="an interpreter for which vectorbt or backtesting.py is installed")
     chosen = parser.parse_args()
-    found = lines(chosen.rounds, chosen.peers)
     say(f"{'':62}{'ms':>12}{'budget':>10}")
-    for line in found:
+    is_kept = True
+    for line in lines(chosen.rounds, chosen.peers):
         say(str(line))
-    return 0 if all(line.is_kept for line in found) else 1
+        is_kept = is_kept and line.is_kept
+    return 0 if is_kept else 1
 
 
 if __name__ == "__main__":

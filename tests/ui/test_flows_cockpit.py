@@ -156,7 +156,9 @@ async def test_on_a_phone_a_run_with_real_money_is_handled_from_a_wrapped_dialog
             await on.press(key)
             assert isinstance(on.app.screen, kind)
             await on.settle()
-            snap_step(on, f"{kind.__name__}-{key}")
+            if key != "p":
+                # The same dialog as that of a close.
+                snap_step(on, f"{kind.__name__}-{key}")
             seen = words(on)
             for part in ("RSI reversion@1", "w2 (LIVE)", scenes.run_number(2)):
                 assert part in seen, seen

@@ -58,7 +58,8 @@ async def test_jobs_are_listed_and_the_head_says_how_far_one_is(home, clock, sna
         await on.press("J")
         await on.until(lambda: isinstance(on.app.screen, JobsDialog) and "cancelled" in on.text(), "the list")
         assert "15 min left" in on.text()
-        snap_step(on, "listed")
+        if size[0] < 200:
+            snap_step(on, "listed")
         await on.press("down", "down", "down")
         await on.until(lambda: "no candles of" in on.text(), "why one has failed")
         if size == SIZES[0]:

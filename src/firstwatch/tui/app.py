@@ -478,7 +478,7 @@ class FirstwatchApp(StateApp):
         self.texts.open_named(message.name)
 
     def on_text_shown(self, message: TextShown) -> None:
-        self.texts.show(message.text)
+        self.texts.open_text(message.text)
         self.show_pane(PaneId.EDITOR)
 
     def on_place_chosen(self, message: PlaceChosen) -> None:

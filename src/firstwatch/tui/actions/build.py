@@ -23,7 +23,7 @@ class NewAlgorithmAction(Action):
 
 class ImportAlgorithmAction(Action):
     id, title, short, key = "build.import", "build: Import a file", "Import", "I"
-    help = "Open an algorithm from a TOML file as a draft."
+    help = "Store the algorithm of a TOML file as a version, and open it."
     mode = Mode.BUILD
     severity = Severity.TRADE
 

@@ -1,6 +1,7 @@
 """Build mode's text: it is opened, kept while it is written, pictured, saved as a version, tested and run."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -23,6 +24,8 @@ from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.market import MarketDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.state import StateApp
+
+_log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.3
 """How long nothing is typed before the draft is kept."""
@@ -81,6 +84,10 @@ class TextController:
         """Open a version, or a draft."""
         self._app.in_background(self._open_with(lambda: self._manager.build.open(name)))
 
+    def open_text(self, text: TextView) -> None:
+        """Open a text that has been read already."""
+        self._app.in_background(self._open_with(lambda: text))
+
     async def _open_with(self, read: Callable[[], TextView | None]) -> None:
         await self._keep_now()
         found = await asyncio.to_thread(read)
@@ -138,7 +145,10 @@ class TextController:
         """Keep what is not kept yet, before the program ends."""
         if (text := self._unsaved) is not None:
             self._unsaved = None
-            self._manager.build.keep(text)
+            try:
+                self._manager.build.keep(text)
+            except FirstwatchError as error:
+                _log.error("the newest text of %s could not be kept: %s", text.draft, error)
 
     # --- the picture -----------------------------------------------------------------------------
 

@@ -161,7 +161,6 @@ class EditorPane(Pane):
     @on(Editor.WritingChanged)
     def _writing_changed(self, event: Editor.WritingChanged) -> None:
         event.stop()
-        self.set_class(self.editor.is_writing, "-writing")
         self.screen.query_one(StatusLine).renew()
         self.screen.query_one(KeyLine).renew()
         if not self.editor.is_writing:

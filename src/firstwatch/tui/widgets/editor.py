@@ -78,6 +78,7 @@ class Editor(TextArea, inherit_bindings=False):
             compact=True,
         )
         self.indent_width = 2
+        self.cursor_blink = False
         self._choices = choices
         self._problems: dict[int, list[TextProblem]] = {}
         self._styles: dict[str, Style] = {}
@@ -133,14 +134,14 @@ class Editor(TextArea, inherit_bindings=False):
         if line >= self.document.line_count:
             return super().render_line(y)
         first, last = sorted(self.selection)
-        bracket = self.matching_bracket_location
+        bracket, cursor_line = self.matching_bracket_location, self.selection.end[0]
         made_of = (
             line,
             self.document.get_line(line),
             tuple(self._problems.get(line, ())),
             self.selection if first[0] <= line <= last[0] else None,
-            bracket if bracket is not None and line in (bracket[0], self.selection.end[0]) else None,
-            line == self.selection.end[0] and (self.has_focus, self._draw_cursor, self.read_only),
+            bracket if bracket is not None and line in (bracket[0], cursor_line) else None,
+            self.has_focus and line == cursor_line and self.get_component_rich_style("text-area--cursor"),
             (self.size, self.scroll_offset.x, self.virtual_size.width, self.gutter_width, self.visual_style),
         )
         drawn = self._drawn.get(made_of)
@@ -170,7 +171,12 @@ class Editor(TextArea, inherit_bindings=False):
             self.history.checkpoint()
             self.post_message(self.WritingChanged())
 
+    def on_focus(self) -> None:
+        # A line is drawn with the cursor, or without it.
+        self.notify_style_update()
+
     def on_blur(self) -> None:
+        self.notify_style_update()
         # Not when the whole terminal loses the focus, nor below a dialog.
         if self.app.app_focus and self.app.screen is self.screen and self.screen.focused is not self:
             self.leave()

@@ -42,6 +42,7 @@ def test_a_trade_ends_at_the_level_that_its_last_bar_met(changes):
     text = ACTIVE_TOML
     for old, new in changes:
         text = text.replace(old, new)
+    at_level = 0
     seen = dict.fromkeys(ExitReason, 0)
     for seed in range(6):
         candles, result = played(seed, text)
@@ -58,14 +59,16 @@ def test_a_trade_ends_at_the_level_that_its_last_bar_met(changes):
             price = candles.open[last]
             worse = min if trade.side > 0 else max
             if trade.reason in STOPS:
-                assert trade.exit_price == worse(stop[last], price)
+                # At the open: the level was passed there, or at the close before (rule 11).
+                assert trade.exit_price in (worse(stop[last], price), price)
+                at_level += trade.exit_price == stop[last]
             elif trade.reason is ExitReason.TAKE_PROFIT:
                 assert trade.exit_price == target[last]
             assert (trade.side * np.diff(stop[first : last + 1]) >= 0).all()
         assert not np.isfinite(stop[~is_held]).any()
         assert not np.isfinite(target[~is_held]).any()
     assert seen[ExitReason.TAKE_PROFIT]
-    assert seen[ExitReason.STOP_LOSS]
+    assert at_level > 10
 
 
 def test_levels_change_nothing_and_are_the_same_compiled(tmp_path_factory):

@@ -167,7 +167,6 @@ async def test_from_a_template_to_a_test_and_a_run(home, size):
         assert versions(on) == ["My fade@1"]
         assert not text_of(on).is_changed
         # The next one differs in meaning.
-        await on.press("i")
         await change(on, "< 35", "< 25")
         await on.press("ctrl+s")
         await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the note")
@@ -513,7 +512,7 @@ async def test_the_condition_under_the_cursor_and_another_market_reach_the_pictu
             lambda: on.app.build.preview.condition.startswith("rsi(14) <"), "the condition", looks=_LONG
         )
         assert on.app.build.preview.holds.any()
-        await on.until(lambda: "rsi(14) < 30" in on.text().splitlines()[-4], "its name below the chart")
+        await on.until(lambda: "─ rsi(14) < 30 ─╯" in on.text(), "its name below the chart")
         await on.press("escape", "m")
         assert isinstance(on.app.screen, MarketDialog)
         await on.press("down", "down", "right", "y")
@@ -568,7 +567,7 @@ async def test_panes_are_reached_by_their_numbers_and_modes_by_their_letters(hom
 async def test_an_empty_folder_leads_from_run_mode_to_a_template(home, clock):
     settings = bench_scene.make(home, has_algorithm=False)
     async with stage(home, size=SMALL, clock=clock, settings=settings) as on:
-        await on.until(lambda: "Your first run: 0, then b," in on.text(), "where to begin")
+        await on.until(lambda: "G shows the way to your first run" in on.text(), "where to begin")
         await opened(on)
         assert "n begins one from a template" in on.text()
         for key in ("s", "f5", "f6", "d", "m"):

@@ -83,7 +83,7 @@ async def test_a_first_start_says_what_to_do_first(home, clock, snap_step, size)
     with scenes.attached(home, clock):
         async with stage(home, size=size, clock=clock) as on:
             await on.ready()
-            await on.until(lambda: "Your first run: 0, then b, begins" in on.text(), "the empty list")
+            await on.until(lambda: "G shows the way to your first run" in on.text(), "the empty list")
             await on.settle()
             snap_step(on, f"empty-{size[0]}x{size[1]}")
             # No key does anything to a run that is not there, and each says so.

@@ -334,7 +334,7 @@ async def test_nothing_else_acts_while_the_mode_is_chosen(home, clock):
     with scenes.attached(home, clock):
         async with stage(home, clock=clock) as on:
             await on.ready()
-            await on.press("0", "s", "p", "n", "b", "1")
+            await on.press("0", "s", "p", "n", "x", "1")
             assert isinstance(on.app.screen, ModeLine)
             await on.press("escape")
             assert on.app.mode is Mode.RUN
@@ -362,7 +362,7 @@ async def test_without_an_algorithm_it_says_what_to_do(home, clock):
     async with stage(home, size=SMALL, clock=clock, settings=settings) as on:
         await on.until(lambda: on.app.snapshot.is_ready, "a snapshot")
         await on.press("0", "t")
-        await on.until(lambda: "firstwatch algorithm add FILE" in on.text(), "what to do")
+        await on.until(lambda: "No algorithm is stored yet" in on.text(), "what to do")
         await on.press("b")
         assert any("There is no algorithm" in toast for toast in on.toasts())
 

@@ -184,7 +184,7 @@ def test_no_default_key_is_eaten_by_a_multiplexer_or_taken_twice():
 def test_every_action_says_what_it_is(action: Action):
     namespaces = {
         "run", "wallet", "launch", "baseline", "test", "list", "chart", "view", "alarm", "ask", "engine",
-        "app",
+        "app", "build",
     }  # fmt: skip
     assert action.title.partition(": ")[0] in namespaces
     assert action.short

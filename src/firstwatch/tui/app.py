@@ -365,6 +365,9 @@ class FirstwatchApp(StateApp):
             self.bell()
 
     def _tick(self) -> None:
+        if not self._screen_stack:
+            # The timer ends a moment after the screens do.
+            return
         is_stalled = isinstance(self._driver, ScreenDriver) and self._driver.is_stalled
         self.manager.rest(is_stalled)
         if is_stalled:

@@ -153,7 +153,7 @@ class HeadLine(StateLine):
             line.append(formats.day_time(now_ms)[: 8 if level < 2 else 5])
         line.append("  ")
         line.append(*_engine(app, has_age=level < 5, has_place=level < 2))
-        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 2)):
+        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 3)):
             line.append("  ")
             line.append(job, f"bold {colours['primary']}")
         if level == 0 and app.title_note:
@@ -172,7 +172,8 @@ class HeadLine(StateLine):
     @staticmethod
     def _modes(level: int) -> list[tuple[Mode, str]]:
         """Return the modes as they are written at that level."""
-        return [(mode, f" {mode.label if level < _LETTER_LEVEL else mode.label[0]} ") for mode in Mode]
+        is_short = level >= _LETTER_LEVEL
+        return [(mode, f" {mode.label[0]}" if is_short else f" {mode.label} ") for mode in Mode]
 
     async def on_click(self, event: events.Click) -> None:
         """Go to the mode that is clicked; elsewhere do as all lines do."""

@@ -84,7 +84,10 @@ async def test_a_run_of_an_algorithm_that_is_called_like_markup_is_shown(home, c
             settings = run.settings.model_copy(update={"algorithm": spec.name})
             written = {"settings": settings.model_dump_json(), "run": run.id}
             session.execute(text("UPDATE run SET settings_json = :settings WHERE id = :run"), written)
-        session.execute(text("UPDATE algorithm SET name = :name"), {"name": spec.name})
+        session.execute(
+            text("UPDATE algorithm SET name = :name WHERE name = :old"),
+            {"name": spec.name, "old": scenes.SPEC.name},
+        )
     store.close()
     with scenes.attached(home, clock):
         async with stage(home, size=(120, 40), clock=clock) as on:

@@ -30,7 +30,7 @@ _TROUBLE_COLUMNS = 20
 """Columns that a long question of an agent leaves to an alarm."""
 _ACT_COLUMNS = 12
 """Least columns in which it is said what an agent asks for."""
-_LEVELS = 7
+_LEVELS = 8
 """Forms of the head, from the longest to the shortest."""
 _NAMELESS_LEVEL, _LETTER_LEVEL = 3, 4
 """The forms from which on the program's name is left out, and modes are letters."""
@@ -146,14 +146,14 @@ class HeadLine(StateLine):
             if run is not None and run.venue_ms is not None:
                 line.append("venue ", colours["secondary"])
                 line.append(formats.short_moment(run.venue_ms))
-                if level < 4:
+                if level < 5:
                     self._stream(line, run, now_ms)
                 line.append(" · ", colours["secondary"])
             line.append("wall ", colours["secondary"])
             line.append(formats.day_time(now_ms)[: 8 if level < 2 else 5])
         line.append("  ")
-        line.append(*_engine(app, has_age=level < 5, has_place=level < 2))
-        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 3)):
+        line.append(*_engine(app, has_age=level < 6, has_place=level < 2))
+        if level < _LEVELS - 2 and (job := working_text(app.live.working, is_short=level > 4)):
             line.append("  ")
             line.append(job, f"bold {colours['primary']}")
         if level == 0 and app.title_note:

@@ -127,3 +127,18 @@ def _draft_has(on: Stage, condition: str) -> bool:
     draft = on.app.bench.draft
     form = next(each for each in on.app.mode_screen.query(FieldForm) if each.is_on_screen)
     return draft is not None and condition in str(draft.document) and form.written is None
+
+
+class _Leaving(_Asking):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "leave")]
+
+    def action_leave(self) -> None:
+        self.exit()
+
+
+async def test_keys_behind_the_one_that_ends_the_app_are_dropped():
+    app = _Leaving()
+    async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+        await pilot.pause()
+        send(app, "x", "q", *"xxxx")
+    assert app.counted <= 5

@@ -161,7 +161,7 @@ class StateApp(KeysInOrder):
     @property
     def is_editing(self) -> bool:
         """Whether keys are text now."""
-        focused = self.focused
+        focused = self.focused if self._screen_stack else None
         return isinstance(focused, Input) or (isinstance(focused, TextArea) and not focused.read_only)
 
     def choose_run(self, run_id: str) -> None:

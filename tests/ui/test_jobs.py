@@ -81,7 +81,8 @@ async def test_a_job_is_cancelled_and_resumed_by_a_key(home, clock):
             await on.until(lambda: job.process.poll() is not None, "the process to end")
             await on.until(lambda: "r resume" in on.text(), "what can be done next")
             await on.until(
-                lambda: any("was cancelled" in toast for toast in on.toasts()), "what became of it"
+                lambda: any("was cancelled" in each.message for each in on.app.notices),
+                "what became of it",
             )
             await on.press("r")
             await on.until(

@@ -327,6 +327,9 @@ class FirstwatchApp(StateApp):
         self.post_message(SnapshotArrived(snapshot))
 
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
+        if not self.is_running:
+            # The screens are being removed: there is nothing to show it any more.
+            return
         snapshot = message.snapshot
         before = self.live
         if self._launched is not None and snapshot.run(self._launched) is not None:
@@ -365,7 +368,7 @@ class FirstwatchApp(StateApp):
             self.bell()
 
     def _tick(self) -> None:
-        if not self._screen_stack:
+        if not self.is_running:
             # The timer ends a moment after the screens do.
             return
         is_stalled = isinstance(self._driver, ScreenDriver) and self._driver.is_stalled

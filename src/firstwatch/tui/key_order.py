@@ -68,7 +68,7 @@ class KeysInOrder(App[None]):
 
     async def _follow_key(self, number: int, rounds: int) -> None:
         """Go the key's way so many times more; where it has opened a screen, until that has its focus."""
-        if not self._screen_stack:
+        if not self.is_running:
             # The app ends: no key acts any more.
             return
         assert self._key_way is not None
@@ -80,7 +80,7 @@ class KeysInOrder(App[None]):
 
     async def _end_key(self, number: int) -> None:
         """Take a key as handled, and go on with the next one."""
-        if number != self._key_under_way or not self._screen_stack:
+        if number != self._key_under_way or not self.is_running:
             return
         self._key_under_way = self._key_way = None
         if self._held_keys:

@@ -177,8 +177,13 @@ class Editor(TextArea, inherit_bindings=False):
 
     def on_blur(self) -> None:
         self.notify_style_update()
-        # Not when the whole terminal loses the focus, nor below a dialog.
-        if self.app.app_focus and self.app.screen is self.screen and self.screen.focused is not self:
+        # Not when the program ends, when the whole terminal loses the focus, or below a dialog.
+        if (
+            self.app.is_running
+            and self.app.app_focus
+            and self.app.screen is self.screen
+            and self.screen.focused is not self
+        ):
             self.leave()
 
     async def _on_key(self, event: events.Key) -> None:

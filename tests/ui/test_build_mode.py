@@ -610,6 +610,7 @@ async def test_text_chart_and_mistake_are_pictured(home, clock, snap_step, size)
         await change(on, "rsi(", "rs(")
         await on.press("backspace")
         await on.until(lambda: choices(on).is_open, "the list")
+        await on.until(lambda: on.app.build.lists(text_of(on).draft), "the draft among the algorithms")
         snap_step(on, f"mistake-{named}")
 
 

@@ -20,23 +20,9 @@ from firstwatch.trading.errors import FirstwatchError, StoreError, WrongUseError
 from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.toml_file import LONGEST_BYTES
 from tests.store.made import made_run
-from tests.ui import bench_scene
 
 STORED = "RSI reversion@1"
 DRAFT = f"draft of {STORED}"
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return bench_scene.make(tmp_path / "home")
-
-
-@pytest.fixture
-def manager(settings):
-    manager = RunManager(settings, hosts_engine=False)
-    manager.open()
-    yield manager
-    manager.close()
 
 
 @pytest.fixture

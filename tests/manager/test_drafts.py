@@ -8,7 +8,6 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from firstwatch.manager import draft_document as documents
-from firstwatch.manager.manager import RunManager
 from firstwatch.manager.test_requests import places_of, range_problem, request_of, search_problem
 from firstwatch.manager.test_service import edited
 from firstwatch.manager.test_views import DraftView, SearchSettings, TestSetup
@@ -17,7 +16,6 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.tui.draft_form.changes import changed, problem_with
 from firstwatch.tui.draft_form.fields import Tab, rows
-from tests.ui import bench_scene
 
 SPEC = AlgorithmSpec.from_toml(sample_toml())
 DOCUMENT = documents.document_of(SPEC)
@@ -32,19 +30,6 @@ VIEW = DraftView(
     stored_sha256=SPEC.sha256(),
     setup=TestSetup(),
 )
-
-
-@pytest.fixture
-def settings(tmp_path):
-    return bench_scene.make(tmp_path / "home")
-
-
-@pytest.fixture
-def manager(settings):
-    manager = RunManager(settings, hosts_engine=False)
-    manager.open()
-    yield manager
-    manager.close()
 
 
 # --- the document ----------------------------------------------------------------------------------

@@ -160,6 +160,24 @@ def test_a_draft_is_kept_with_its_mistakes_and_opened_again(manager, settings):
     assert [each.value for each in manager.tests.choices()] == ["RSI reversion@1"]
 
 
+def test_a_draft_is_not_replaced_while_its_version_is_shown_as_it_is_stored(manager):
+    draft = manager.tests.open("RSI reversion@1")
+    assert not draft.hides_draft
+    kept = edited(draft, document=documents.with_value(draft.document, CONDITION, "rsi(14) < 35"))
+    manager.tests.keep(kept)
+    stored = manager.tests.open("RSI reversion@1")
+    assert stored.hides_draft
+    # Settings of the test go with both.
+    manager.tests.keep(edited(stored, setup=replace(stored.setup, capital="777")))
+    again = manager.tests.open("draft of RSI reversion@1")
+    assert (again.sha256, again.setup.capital, again.hides_draft) == (kept.sha256, "777", False)
+    other = edited(stored, document=documents.with_value(draft.document, CONDITION, "rsi(14) < 40"))
+    with pytest.raises(WrongUseError, match="holds other changes"):
+        manager.tests.keep(other)
+    manager.tests.keep(replace(other, hides_draft=False))
+    assert manager.tests.open("draft of RSI reversion@1").sha256 == other.sha256
+
+
 def test_a_draft_becomes_the_next_version_or_another_algorithm(manager):
     draft = manager.tests.open("RSI reversion@1")
     other = edited(draft, document=documents.with_value(draft.document, CONDITION, "rsi(14) < 35"))

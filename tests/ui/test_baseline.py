@@ -90,8 +90,11 @@ async def test_another_key_cancels_it(home, clock):
             await on.press("n")
             await on.until(lambda: "BASELINE" in on.text(), "the bar")
             await on.press("B")
-            await on.until(lambda: job.process.poll() is not None, "the process ends")
-            await on.until(lambda: any("was cancelled" in toast for toast in on.toasts()), "its end")
+            # Before the process's own end, which takes it longer than this is on the screen.
+            await on.until(
+                lambda: any("was cancelled" in toast for toast in on.toasts()), "its end", looks=A_PROCESS
+            )
+            await on.until(lambda: job.process.poll() is not None, "the process ends", looks=A_PROCESS)
     assert baselines(home) == []
 
 

@@ -17,6 +17,7 @@ from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.runs import RunState, StopMode
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.modals.choice import ChoiceDialog
+from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.mode import ModeLine
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.settings import SettingsDialog
@@ -259,6 +260,38 @@ async def test_a_mistake_is_said_beside_its_text_and_nothing_is_tested(home, clo
         await on.press("d", "y")
         await on.until(lambda: not on.app.bench.draft.is_changed, "the stored version")
         assert list_of_drafts(on) == []
+
+
+async def test_a_draft_is_replaced_only_after_a_yes(home, clock):
+    settings, place = bench_scene.make(home), "entry.long.required[0]"
+
+    async def changed_version(on: Stage, text: str) -> None:
+        """Open the version as it is stored, and change its threshold."""
+        on.app.tests.ask_draft()
+        await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the choices")
+        await on.type("stored version 1")
+        await on.press("enter")
+        await on.until(lambda: on.app.bench.draft.hides_draft, "the version")
+        await on.press(*["up"] * 9)
+        await change(on, place, 2, text)
+        await on.until(lambda: isinstance(on.app.screen, ConfirmDialog), "the question")
+
+    async with stage(home, size=SMALL, clock=clock, settings=settings) as on:
+        await opened(on)
+        await on.press("]")
+        await change(on, place, 2, "35")
+        await on.until(lambda: list_of_drafts(on), "the draft is kept")
+        kept = on.app.bench.draft
+        await changed_version(on, "40")
+        await on.press("n")
+        await on.until(lambda: not on.app.bench.draft.is_changed, "as it was")
+        assert "rsi(14) < 30" in on.text()
+        assert on.manager.tests.open(kept.name).sha256 == kept.sha256
+        await changed_version(on, "40")
+        await on.press("y")
+        new = on.app.bench.draft
+        assert new.is_changed
+        await on.until(lambda: on.manager.tests.open(kept.name).sha256 == new.sha256, "replaced")
 
 
 def list_of_drafts(on: Stage) -> list[str]:

@@ -174,8 +174,8 @@ def _of_study(session: Session, name: str, importance: Mapping[str, float]) -> d
     return found
 
 
-def read_winner(session: Session, job: int, point: int | None) -> tuple[Mapping[str, Any], str]:
-    """Return the document of a study's winner, and the version that the study began with.
+def read_winner(session: Session, job: int, point: int | None) -> tuple[AlgorithmSpec, AlgorithmSpec, str]:
+    """Return a study's winner, what the study began with, and the version of both, ``name@version``.
 
     ``point``: of a point of its front, counted from 0.
 
@@ -188,10 +188,11 @@ def read_winner(session: Session, job: int, point: int | None) -> tuple[Mapping[
     if best is None or study is None:
         raise WrongUseError(f"The study of job {job} has no winner.")
     request = StudyDefinition.read(study).request
-    spec = request.search().with_values(best["parameters"])
+    search = request.search()
+    label = request.test.algorithm.removeprefix(DRAFT_OF)
     if request.test.version_id is not None:
-        return spec.document(), algorithms.version_by_id(session, request.test.version_id).label
-    return spec.document(), request.test.algorithm.removeprefix(DRAFT_OF)
+        label = algorithms.version_by_id(session, request.test.version_id).label
+    return search.with_values(best["parameters"]), search.spec, label
 
 
 def _of_baseline(session: Session, view: TestView, number: int) -> TestDetails:

@@ -1,6 +1,7 @@
 """Test mode's work: drafts are opened, edited, saved; tests are asked for; what they found is read."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,6 @@ class TestService:
 
         Left out are drafts that no form can show, and versions of archived algorithms.
         """
-        from firstwatch.manager.algorithm_views import is_as_stored
         from firstwatch.store.algorithms import list_versions
         from firstwatch.store.drafts import list_drafts
 
@@ -66,7 +66,7 @@ class TestService:
             draft
             for draft in drafts
             if (base := by_id.get(draft.base_version_id or 0)) is not None
-            and not is_as_stored(draft.text, base)
+            and _has_changes(draft, base)
             and _has_form(draft)
         )
         offered = (version for version in reversed(versions) if not version.is_archived)
@@ -91,7 +91,8 @@ class TestService:
             version = algorithms.version_by_label(session, name)
             draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
             setup = None if draft is None else read_setup(draft.setup_json)
-            return _view_of_version(version, setup or self._first_setup(session, version))
+            view = _view_of_version(version, setup or self._first_setup(session, version))
+            return replace(view, hides_draft=_has_changes(draft, version))
 
     def open_newest(self) -> DraftView | None:
         """Open the draft that was changed last; without one the newest run's version, or any version.
@@ -116,12 +117,14 @@ class TestService:
 
     def open_run(self, run_id: str) -> DraftView:
         """Open a run's version, with the run's market and money, on its recent period: to test it again."""
-        from firstwatch.store import algorithms, runs
+        from firstwatch.store import algorithms, drafts, runs
 
         with self._store().read() as session:
             run = runs.get_run(session, run_id)
             version = algorithms.version_by_id(session, run.version_id)
-        return _view_of_version(version, setup_of_run(run, parent_run_id=run.id))
+            draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
+        view = _view_of_version(version, setup_of_run(run, parent_run_id=run.id))
+        return replace(view, hides_draft=_has_changes(draft, version))
 
     def _opened(self, session: "Session", stored: "Draft") -> DraftView:
         from firstwatch.manager.draft_document import read_document
@@ -149,7 +152,11 @@ class TestService:
     def keep(self, draft: DraftView) -> None:
         """Save a draft, or the settings of a test of a version as it is stored.
 
-        A text that says the same already stays as it was written, with its comments.
+        A text that says the same already stays as it was written, with its comments; so does a draft of which
+        only the settings are changed while its version is shown as it is stored.
+
+        Raises:
+            WrongUseError: it would replace a draft that it hides.
         """
         from firstwatch.manager.draft_document import is_text_of, write_document
         from firstwatch.store.drafts import find_draft, save_draft
@@ -158,9 +165,11 @@ class TestService:
         if document.get("name") == draft.stored["name"]:
             # The name that the algorithm has now, as in ``_opened``.
             document = {**document, "name": draft.algorithm}
+        if draft.hides_draft and draft.is_changed:
+            raise WrongUseError(f"{name} holds other changes: open it, or discard it first.")
         with self._store().write() as session:
             known = find_draft(session, name)
-            is_same = known is not None and is_text_of(known.text, document)
+            is_same = known is not None and (draft.hides_draft or is_text_of(known.text, document))
             save_draft(
                 session,
                 name,
@@ -250,15 +259,19 @@ class TestService:
     def winner(self, test: TestView, point: int | None = None) -> DraftView:
         """Return the draft with the numbers of a study's winner; ``point``: of a point of its front.
 
-        It is saved as the draft of the version that the study began with.
+        It differs from the version that the study began with. A draft of that version which is not what the
+        study began with is hidden by it.
         """
         from firstwatch.manager.test_reader import read_winner
 
         assert test.job is not None
         with self._store().read() as session:
-            document, base = read_winner(session, test.job, point)
-        draft = edited(self.open(base), document=document)
-        self.keep(draft)
+            winner, start, base = read_winner(session, test.job, point)
+        draft = edited(self.open(base), document=winner.document())
+        if draft.hides_draft:
+            with suppress(WrongUseError):
+                known = self.open(f"{DRAFT_OF}{base}").sha256
+                draft = replace(draft, hides_draft=known not in (start.sha256(), winner.sha256()))
         return draft
 
     def tests(self, found: Sequence[JobView], algorithm: str) -> tuple[TestView, ...]:
@@ -330,6 +343,13 @@ def _view_of_version(version: "AlgorithmVersion", setup: TestSetup) -> DraftView
         sha256=version.sha256,
         warnings=spec.warnings(),
     )
+
+
+def _has_changes(draft: "Draft | None", version: "AlgorithmVersion") -> bool:
+    """Return whether a version has a draft that differs from it."""
+    from firstwatch.manager.algorithm_views import is_as_stored
+
+    return draft is not None and not is_as_stored(draft.text, version)
 
 
 def _has_form(draft: "Draft") -> bool:

@@ -73,6 +73,8 @@ class DraftView:
     """Places whose values differ from the stored version's."""
     is_changed: bool = False
     """It differs from the stored version that it began as."""
+    hides_draft: bool = False
+    """That version's draft holds changes that are not shown here; this one would replace them."""
     sha256: str = ""
     """Of its canonical JSON; empty: it is not valid."""
     warnings: tuple[str, ...] = ()

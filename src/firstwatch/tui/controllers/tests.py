@@ -103,12 +103,36 @@ class TestController:
 
     # --- the draft -------------------------------------------------------------------------------
 
-    def take_draft(self, draft: DraftView) -> None:
-        """Show a changed draft, and save it."""
+    def take_draft(self, draft: DraftView, *, then: Callable[[], None] | None = None) -> None:
+        """Show a changed draft, and save it; ask first whether it may replace the draft that it hides."""
+        before = self._bench.draft
         self._app.bench = self._bench.with_draft(draft)
+        if draft.hides_draft and draft.is_changed:
+            changes = ", ".join(map(place_words, draft.changes))
+            lines = [
+                f"{draft.name} is there already, with other changes that are no version yet.",
+                f"It would be replaced by {draft.base} with: {changes}",
+            ]
+            dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
+            self._app.push_screen(dialog, partial(self._replace, draft, before, then))
+            return
         self._unsaved = draft
         if not self._saving and not self._app.is_read_only:
             self._app.in_background(self._save_now())
+        if then is not None:
+            then()
+
+    def _replace(
+        self,
+        draft: DraftView,
+        before: DraftView | None,
+        then: Callable[[], None] | None,
+        is_sure: bool | None,
+    ) -> None:
+        if is_sure:
+            self.take_draft(replace(draft, hides_draft=False), then=then)
+        else:
+            self._app.bench = self._bench.with_draft(before)
 
     async def _save_now(self) -> None:
         """Save the draft until nothing has changed since."""
@@ -232,9 +256,13 @@ class TestController:
             self._app.in_background(self._open_winner(test, int(point)))
 
     async def _open_winner(self, test: TestView, point: int | None) -> None:
-        await self._open_draft(lambda: self._manager.tests.winner(test, point))
-        draft = self._bench.draft
-        changes = "" if draft is None else ", ".join(map(place_words, draft.changes))
+        await self._save_now()
+        draft = await asyncio.to_thread(self._manager.tests.winner, test, point)
+        self.take_draft(draft, then=partial(self._show_winner, draft))
+        await self._read_tests()
+
+    def _show_winner(self, draft: DraftView) -> None:
+        changes = ", ".join(map(place_words, draft.changes))
         said = f"The winner is the draft now: {changes}" if changes else "The winner is what the draft was"
         self._app.notify(said, title="Winner")
         self._app.post_message(DraftShown())

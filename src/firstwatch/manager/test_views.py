@@ -50,6 +50,11 @@ class TestSetup:
     parent_run_id: str = ""
     """The run whose next version is tested; empty: none."""
 
+    @property
+    def lacks_market(self) -> bool:
+        """A venue's market is to be tested, and none is chosen yet."""
+        return bool(self.venue) and not self.symbol
+
 
 @dataclass(frozen=True, slots=True)
 class DraftView:

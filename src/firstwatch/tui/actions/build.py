@@ -92,7 +92,7 @@ class TestTextAction(_TextAction):
 
     def refusal(self, situation: Situation) -> str:
         text = situation.build.text
-        lacks_market = text is not None and text.setup.venue and not text.setup.symbol
+        lacks_market = text is not None and text.setup.lacks_market
         key = situation.key_of("build.market")
         return super().refusal(situation) or (f"Choose a market first ({key})" if lacks_market else "")
 
@@ -166,6 +166,16 @@ class _AlgorithmAction(Action):
         """Return why it is not possible on the row under the cursor; empty: it is."""
 
 
+class _SavedAction(_AlgorithmAction):
+    """An action on an algorithm that has a version."""
+
+    no_version: str
+    """Why it is not possible on one that has none yet."""
+
+    def why_not(self, build: Build) -> str:
+        return "" if build.entry is not None and build.entry.versions else self.no_version
+
+
 class _VersionAction(_AlgorithmAction):
     """An action on a stored version under the cursor of the list."""
 
@@ -192,26 +202,20 @@ class ExportVersionAction(_VersionAction):
             app.algorithms.ask_export(situation.build.version)
 
 
-class RenameAlgorithmAction(_AlgorithmAction):
+class RenameAlgorithmAction(_SavedAction):
     id, title, short, key = "build.rename", "build: Rename", "Rename", "R"
     help = "Give the algorithm under the cursor another name; its versions and runs stay."
-
-    def why_not(self, build: Build) -> str:
-        has_versions = build.entry is not None and build.entry.versions
-        return "" if has_versions else "A draft has its name in its text"
+    no_version = "A draft has its name in its text"
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.build.entry is not None:
             app.algorithms.ask_rename(situation.build.entry)
 
 
-class ArchiveAlgorithmAction(_AlgorithmAction):
+class ArchiveAlgorithmAction(_SavedAction):
     id, title, short, key = "build.archive", "build: Archive", "Archive", "A"
     help = "Archive the algorithm under the cursor, or bring it back; nothing of it is deleted."
-
-    def why_not(self, build: Build) -> str:
-        has_versions = build.entry is not None and build.entry.versions
-        return "" if has_versions else "Only a saved algorithm can be archived"
+    no_version = "Only a saved algorithm can be archived"
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         if situation.build.entry is not None:

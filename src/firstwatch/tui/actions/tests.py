@@ -16,13 +16,16 @@ class _DraftAction(Action):
     mode = Mode.TEST
     severity = Severity.TRADE
     needs_valid = True
+    needs_change = False
 
     def refusal(self, situation: Situation) -> str:
         draft = situation.bench.draft
         if draft is None:
             mode = situation.key_of("view.mode")
             return f"There is no algorithm yet: {mode}, then b, begins one; or firstwatch algorithm add FILE"
-        return first_mistake(draft) if self.needs_valid else ""
+        if self.needs_valid and (mistake := first_mistake(draft)):
+            return mistake
+        return "Nothing has been changed" if self.needs_change and not draft.is_changed else ""
 
 
 class _TestAction(_DraftAction):
@@ -30,7 +33,7 @@ class _TestAction(_DraftAction):
 
     def refusal(self, situation: Situation) -> str:
         draft = situation.bench.draft
-        lacks_market = draft is not None and draft.setup.venue and not draft.setup.symbol
+        lacks_market = draft is not None and draft.setup.lacks_market
         key = situation.key_of("view.draft")
         return super().refusal(situation) or (f"Choose a market first ({key})" if lacks_market else "")
 
@@ -74,11 +77,7 @@ class UsefulnessAction(_TestAction):
 class SaveVersionAction(_DraftAction):
     id, title, short, key = "test.save", "test: Save as a version", "Save", "s"
     help = "Save the draft as the next version of its algorithm."
-
-    def refusal(self, situation: Situation) -> str:
-        draft = situation.bench.draft
-        is_same = draft is not None and not draft.is_changed
-        return super().refusal(situation) or ("Nothing has been changed" if is_same else "")
+    needs_change = True
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation
@@ -89,11 +88,7 @@ class DiscardDraftAction(_DraftAction):
     id, title, short, key = "test.discard", "test: Discard the draft", "Discard", "d"
     help = "Discard what was changed, and go on with the version as it is stored."
     needs_valid = False
-
-    def refusal(self, situation: Situation) -> str:
-        draft = situation.bench.draft
-        is_same = draft is not None and not draft.is_changed
-        return super().refusal(situation) or ("Nothing has been changed" if is_same else "")
+    needs_change = True
 
     def perform(self, app: AppControls, situation: Situation) -> None:
         del situation

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.widgets import OptionList
 
 from firstwatch.manager.build_views import TextView
 from firstwatch.store import algorithms
@@ -623,6 +624,11 @@ async def test_templates_and_differences_are_pictured(home, clock, snap_step):
         await on.press("n")
         await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the templates")
         snap_step(on, "templates-80x24")
+        # The arrow keys move in the list while the search has the focus, on a low screen too.
+        body, options = on.app.screen.query_one(".dialog-body"), on.app.screen.query_one(OptionList)
+        assert body.max_scroll_y == 0
+        await on.press("down", "down", "down", "up")
+        assert options.highlighted == 2
         await on.press("escape", "1")
         await on.until(lambda: on.app.build.version is not None, "the version under the cursor")
         await on.press("space", "down", "D")

@@ -7,6 +7,11 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.css.styles import RulesMap
+from textual.geometry import Spacing
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import Padding, RenderOptions, Visual
 from textual.widget import Widget
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -98,6 +103,25 @@ class ChoiceDialog(Dialog[str]):
         self.dismiss(self._shown[event.option_index].value)
 
 
+class _Indented(Visual):
+    """A name, and below it a note whose lines are all indented."""
+
+    def __init__(self, choice: Choice) -> None:
+        name, note = Content(clean(choice.text)), Content.styled(clean(choice.note), "$text-muted")
+        self._parts: tuple[Visual, ...] = (name, Padding(note, Spacing(left=2)))
+
+    def render_strips(
+        self, width: int, height: int | None, style: Style, options: RenderOptions
+    ) -> list[Strip]:
+        strips = [strip for part in self._parts for strip in part.render_strips(width, None, style, options)]
+        return strips[:height]
+
+    def get_optimal_width(self, rules: RulesMap, container_width: int) -> int:
+        return max(part.get_optimal_width(rules, container_width) for part in self._parts)
+
+    def get_height(self, rules: RulesMap, width: int) -> int:
+        return sum(part.get_height(rules, width) for part in self._parts)
+
+
 def _option(choice: Choice) -> Option:
-    note = f"\n  {clean(choice.note)}" if choice.note else ""
-    return Option(Content.assemble(clean(choice.text), (note, "$text-muted")))
+    return Option(_Indented(choice) if choice.note else Content(clean(choice.text)))

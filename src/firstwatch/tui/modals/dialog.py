@@ -20,6 +20,10 @@ Result = TypeVar("Result")
 _SCROLLED_ROWS = 3
 
 
+class _Body(VerticalScroll, can_focus=False, inherit_bindings=False):
+    """What a dialog holds. The dialog's own keys scroll it, and only where they move nothing else."""
+
+
 class Dialog(ModalScreen[Result | None]):
     """A dialog. Escape closes it with None; so does ``q`` where no field has the focus."""
 
@@ -44,7 +48,7 @@ class Dialog(ModalScreen[Result | None]):
         box.border_title = Content(clean(self.TITLE_TEXT))
         box.set_class(self.IS_DANGEROUS, "dangerous")
         with box:
-            with VerticalScroll(classes="dialog-body", can_focus=False):
+            with _Body(classes="dialog-body"):
                 yield from self.body()
             yield KeyLine(self._all_hints, most_rows=None)
         yield StatusLine()

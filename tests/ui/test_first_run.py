@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from firstwatch.manager.views import empty_snapshot
 from firstwatch.trading.account import MoneyKind
+from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.tui import first_run
 from firstwatch.tui.keymap import make_keymap
 from firstwatch.tui.modals.confirm import MessageDialog
@@ -36,6 +37,16 @@ async def test_a_working_day_has_come_to_real_money(home, clock):
         without = replace(snapshot, runs=tuple(run for run in snapshot.runs if run.money is MoneyKind.PAPER))
         assert done(without)[-2:] == [False, False]
         assert "→ 2. Its backtest" in first_run.lines(without, KEYS)
+        # Of the first 24 hours, a minute is not enough; a market may be faster than the clock.
+        (first,) = snapshot.runs[:1]
+        for run, is_a_day in (
+            (replace(first, started_ms=None), False),
+            (replace(first, started_ms=snapshot.time_ms - 60_000, ended_ms=None), False),
+            (replace(first, started_ms=0, ended_ms=DAY_MS - 1), False),
+            (replace(first, started_ms=0, ended_ms=DAY_MS), True),
+            (replace(first, started_ms=0, ended_ms=DAY_MS // 60, market_speed=60.0), True),
+        ):
+            assert done(replace(snapshot, runs=(run,)))[4] is is_a_day
 
 
 async def test_an_empty_folder_shows_the_way(home, clock):

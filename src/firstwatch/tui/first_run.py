@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.views import ManagerSnapshot, RunView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.jobs import JobKind, JobState
+from firstwatch.trading.verdicts import DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> Iterator[
     yield Step(
         "Its first 24 hours",
         f"{key_of('view.metrics')} says whether it does what its backtest promised.",
-        any(run.watch is not None for run in snapshot.runs),
+        any(_days(run, snapshot.time_ms) >= 1 for run in snapshot.runs),
     )
     yield Step(
         "A run on a test network",
@@ -73,6 +74,14 @@ def _steps(snapshot: ManagerSnapshot, key_of: Callable[[str], str]) -> Iterator[
         'With network = "mainnet", and as much as you can lose.',
         MoneyKind.LIVE in runs,
     )
+
+
+def _days(run: RunView, now_ms: int) -> float:
+    """Return how many days of its venue a run has lasted."""
+    if run.started_ms is None:
+        return 0.0
+    end_ms = now_ms if run.ended_ms is None else run.ended_ms
+    return max(0, end_ms - run.started_ms) * run.market_speed / DAY_MS
 
 
 def _is_tested(snapshot: ManagerSnapshot) -> bool:

@@ -198,7 +198,7 @@ class TextController:
 
     # --- saving ----------------------------------------------------------------------------------
 
-    def ask_save(self, then: Then | None = None) -> None:
+    def ask_save(self, then: Then | None = None, title: str = "Save as a version") -> None:
         """Ask for a note, and save the text as the next version; ``then``: what is done with it."""
         text = self._build.text
         if text is None:
@@ -210,7 +210,7 @@ class TextController:
             "",
             "What has changed, and why (may be empty):",
         ]
-        dialog = PromptDialog("Save as a version", lines, check=_note_problem)
+        dialog = PromptDialog(title, lines, check=_note_problem)
         self._app.push_screen(dialog, partial(self._save_with, then))
 
     def _save_with(self, then: Then | None, note: str | None) -> None:
@@ -252,11 +252,11 @@ class TextController:
 
         self._app.push_screen(dialog, go_on)
 
-    def _saved_first(self, then: Then) -> None:
+    def _saved_first(self, then: Then, title: str) -> None:
         """Do something with the version of the text; one that is changed is saved first."""
         text = self._build.text
         if text is not None and text.is_changed:
-            self.ask_save(then)
+            self.ask_save(then, title)
         elif text is not None:
             self._app.in_background(self._kept_first(text, then))
 
@@ -267,11 +267,14 @@ class TextController:
 
     def backtest(self) -> None:
         """Backtest the version of the text in Test mode."""
-        self._saved_first(lambda version: self._app.test_version(version.base))
+        self._saved_first(lambda version: self._app.test_version(version.base), "Save and backtest")
 
     def prepare_run(self) -> None:
         """Open the launcher with the version of the text chosen."""
-        self._saved_first(lambda version: self._launch.open_version(version.base, version.setup.symbol))
+        self._saved_first(
+            lambda version: self._launch.open_version(version.base, version.setup.symbol),
+            "Save and prepare a run",
+        )
 
     def ask_discard(self) -> None:
         """Ask whether what was written is discarded."""

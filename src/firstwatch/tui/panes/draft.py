@@ -189,6 +189,7 @@ class DraftPane(TabbedPane):
     TITLE = "Test Setup"
     ACTIONS = (
         "test.backtest",
+        "view.result",
         "test.validate",
         "test.optimise",
         "test.usefulness",

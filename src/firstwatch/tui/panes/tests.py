@@ -22,7 +22,15 @@ class TestsPane(Pane):
 
     ID = PaneId.TESTS
     TITLE = "Tests"
-    ACTIONS = ("test.cancel", "test.resume", "list.mark", "test.winner", "test.backtest", "list.sort")
+    ACTIONS = (
+        "view.result",
+        "test.cancel",
+        "test.resume",
+        "list.mark",
+        "test.winner",
+        "test.backtest",
+        "list.sort",
+    )
 
     _reported: tuple[str, ...] = ()
 

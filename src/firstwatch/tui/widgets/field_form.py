@@ -186,7 +186,13 @@ class FieldForm(Container):
         self.watch(self.table, "scroll_y", self._place, init=False)
 
     def on_resize(self) -> None:
-        self.call_after_refresh(self._renew)
+        self.call_after_refresh(self._lay_out_again)
+
+    def _lay_out_again(self) -> None:
+        """Fit the rows to another size, from the first one on, with the cursor's in sight."""
+        self._renew()
+        self.table.scroll_to(y=0, animate=False, force=True, immediate=True)
+        self._bring_into_sight()
 
     @property
     def note(self) -> str:

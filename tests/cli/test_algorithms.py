@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import sys
+import threading
 
 import pytest
 
@@ -113,7 +114,7 @@ def test_a_mistake_is_said_with_its_line_and_the_text_is_gone_on_with(firstwatch
     assert answer.code == 2
     assert "line 6, column 14" in answer.err
     assert "did you mean rsi?" in answer.err
-    assert 'firstwatch algorithm edit "dips@1" goes on with it' in answer.err
+    assert "firstwatch algorithm edit dips@1 goes on with it" in answer.err
     replaces("rsy(14)", "rsi(14)")
     assert firstwatch("algorithm", "edit", "dips@1").out == "dips@2\n"
 
@@ -199,7 +200,7 @@ open(path, "w").write(text.replace(old, new))
 
 
 @pytest.mark.parametrize(
-    ("answer", "code", "versions"), [("y\n", 0, 2), ("\n", 0, 2), ("n\n", 2, 1), ("", 1, 1)]
+    ("answer", "code", "versions"), [("y\n", 0, 2), ("\n", 0, 2), ("n\n", 2, 1), ("", 2, 1)]
 )
 def test_an_operator_is_asked_whether_to_edit_mistakes(
     firstwatch, stored, editor, monkeypatch, answer, code, versions
@@ -264,4 +265,27 @@ def test_an_exported_version_is_added_as_the_same(firstwatch, stored, tmp_path):
     assert firstwatch("algorithm", "add", file).out == "dips@1\n"
     again = firstwatch("algorithm", "export", "dips", file)
     assert (again.code, "there already" in again.err) == (2, True)
-    assert firstwatch("algorithm", "add", file, "--note", "of a file").out == "dips@1\n"
+    noted = firstwatch("algorithm", "add", file, "--note", "of a file")
+    assert (noted.out, "keeps its note: from the template" in noted.err) == ("dips@1\n", True)
+    for name, said in (("x" * 300, "File name too long"), ("a\0b", "null byte")):
+        refused = firstwatch("algorithm", "export", "dips", tmp_path / name)
+        assert (refused.code in (1, 2), said in refused.err) == (True, True), refused
+    link = tmp_path / "link.toml"
+    link.symlink_to(tmp_path / "elsewhere.toml")
+    assert "there already" in firstwatch("algorithm", "export", "dips", link).err
+    assert not (tmp_path / "elsewhere.toml").exists()
+
+
+def test_a_pipe_is_added_like_a_file(firstwatch, stored, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = firstwatch("algorithm", "show", "dips").out
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert firstwatch("algorithm", "add", pipe).out == "dips@1\n"
+    writer.join()
+
+
+def test_a_note_that_is_too_long_is_refused(firstwatch, stored):
+    answer = firstwatch("algorithm", "note", "dips@1", "x" * 301)
+    assert (answer.code, "at most 300 characters" in answer.err) == (2, True)

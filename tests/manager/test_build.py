@@ -79,8 +79,7 @@ def test_a_name_with_quotes_is_written_as_toml_and_a_draft_of_it_is_not_begun_tw
 
 @pytest.mark.parametrize("text", ["name = ", "rsi", "sizing = 3", 'name = "x"\n[entry.long]\nrequired = 1'])
 def test_a_draft_is_kept_right_or_wrong_and_test_mode_explains_it_or_leaves_it_out(build, manager, text):
-    view = edited(build.open(STORED), text)
-    build.keep(view)
+    view = build.keep(edited(build.open(STORED), text))
     assert build.open(STORED) == build.open(DRAFT) == view
     assert view.problems
     assert [each.value for each in manager.tests.choices()] == [STORED]
@@ -114,8 +113,7 @@ def test_a_new_algorithms_draft_is_explained_by_test_mode(build, manager):
 
 
 def test_comments_stay_until_test_mode_changes_the_document(build, manager):
-    view = edited(build.open(STORED), "# deep dips\n" + changed(build.open(STORED)).text)
-    build.keep(view)
+    view = build.keep(edited(build.open(STORED), "# deep dips\n" + changed(build.open(STORED)).text))
     draft = manager.tests.open(DRAFT)
     assert draft.changes == ("entry.long.required[0]",)
     manager.tests.keep(replace(draft, setup=replace(draft.setup, capital="777")))
@@ -149,15 +147,15 @@ os.kill(os.getpid(), 9)
 def test_texts_that_are_too_long_or_hold_anything_are_answered_with_a_sentence(build):
     view = build.open(STORED)
     long = edited(view, f"# {'x' * 1_000_000}\n{view.text}")
-    build.keep(long)
+    long = build.keep(long)
     assert build.open(STORED).text == long.text
     assert f"{LONGEST_BYTES:,}" in long.problems[0].sentence
     with pytest.raises(WrongUseError, match="longer than"):
         build.save(long)
     with pytest.raises(WrongUseError, match="at most"):
-        build.keep(replace(view, text="x" * (LONGEST_DRAFT + 1)))
+        build.keep(replace(long, text="x" * (LONGEST_DRAFT + 1)))
     assert build.open(STORED).text == long.text
-    odd = edited(view, f"{view.text}# \x00\x1b[31m\ud800")
+    odd = edited(long, f"{view.text}# \x00\x1b[31m\ud800")
     build.keep(odd)
     assert build.open(STORED).text == odd.text.replace("\ud800", "?")
     with pytest.raises(WrongUseError, match="does not print") as raised:
@@ -229,8 +227,7 @@ def test_a_text_that_means_the_same_as_a_version_is_that_version(build):
 
 
 def test_a_version_that_was_stored_meanwhile_is_named_and_nothing_is_lost(build):
-    mine = changed(build.open(STORED), 20)
-    build.keep(mine)
+    mine = build.keep(changed(build.open(STORED), 20))
     other = build.save(edited(mine, mine.text.replace("< 20", "< 25")), "of another program")
     build.keep(mine)
     with pytest.raises(ChangedMeanwhileError, match="RSI reversion@2 is the newest") as raised:
@@ -285,8 +282,7 @@ def test_another_name_in_the_text_begins_another_algorithm(build):
 
 
 def test_a_text_with_mistakes_is_not_saved(build):
-    wrong = edited(build.open(STORED), 'name = "RSI reversion"')
-    build.keep(wrong)
+    wrong = build.keep(edited(build.open(STORED), 'name = "RSI reversion"'))
     with pytest.raises(WrongUseError, match="direction is missing"):
         build.save(wrong)
     assert build.open(STORED) == wrong
@@ -300,8 +296,7 @@ def fill(store: Store) -> None:
 
 
 def test_a_disk_that_is_full_at_save_is_one_sentence_and_the_draft_stays(build, manager):
-    view = changed(build.open(STORED))
-    build.keep(view)
+    view = build.keep(changed(build.open(STORED)))
     store = manager._ready()[0]
     fill(store)
     long = edited(view, view.text + "# " + "x" * 100_000)
@@ -321,8 +316,7 @@ def test_a_disk_that_is_full_at_save_is_one_sentence_and_the_draft_stays(build, 
 
 
 def test_a_renamed_algorithm_takes_its_drafts_along(build, manager):
-    view = edited(build.open(STORED), "# mine\n" + changed(build.open(STORED)).text)
-    build.keep(view)
+    view = build.keep(edited(build.open(STORED), "# mine\n" + changed(build.open(STORED)).text))
     build.rename("RSI reversion", "Dips")
     moved = build.open("Dips@1")
     assert (moved.draft, moved.base, moved.is_changed) == ("draft of Dips@1", "Dips@1", True)
@@ -400,8 +394,7 @@ def test_a_version_is_exported_and_imported_as_the_same(build, tmp_path):
 
 
 def test_a_draft_is_compared_with_its_version(build):
-    view = edited(build.open(STORED), "# only the threshold\n" + changed(build.open(STORED)).text)
-    build.keep(view)
+    view = build.keep(edited(build.open(STORED), "# only the threshold\n" + changed(build.open(STORED)).text))
     (change,) = build.differences(STORED, view.draft)
     assert change.document() == {
         "place": "entry.long.required[0]",
@@ -413,7 +406,7 @@ def test_a_draft_is_compared_with_its_version(build):
         (view.text.replace("rsi(14) < 25", "rsi(14) <"), "column 10"),
         ("name = ", "not valid"),
     ):
-        build.keep(edited(view, wrong))
+        view = build.keep(edited(view, wrong))
         with pytest.raises(WrongUseError, match=said):
             build.differences(STORED, view.draft)
     with pytest.raises(WrongUseError, match="no version"):

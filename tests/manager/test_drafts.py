@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from firstwatch.manager import draft_document as documents
 from firstwatch.manager.test_requests import places_of, range_problem, request_of, search_problem
 from firstwatch.manager.test_service import edited
-from firstwatch.manager.test_views import DraftView, SearchSettings, TestSetup
+from firstwatch.manager.test_views import DraftChangedError, DraftView, SearchSettings, TestSetup
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -147,9 +147,9 @@ def test_a_draft_is_kept_with_its_mistakes_and_opened_again(manager, settings):
         document=documents.with_value(draft.document, CONDITION, "rsi(14) <"),
         setup=replace(draft.setup, capital="777"),
     )
-    manager.tests.keep(wrong)
+    kept = manager.tests.keep(wrong)
     again = manager.tests.open_newest()
-    assert again == wrong
+    assert again == kept == replace(wrong, kept=kept.kept)
     assert again.problems
     assert [each.value for each in manager.tests.choices()] == ["draft of RSI reversion@1", "RSI reversion@1"]
     # The stored version opens as it is, with the settings of its test.
@@ -160,22 +160,68 @@ def test_a_draft_is_kept_with_its_mistakes_and_opened_again(manager, settings):
     assert [each.value for each in manager.tests.choices()] == ["RSI reversion@1"]
 
 
+def with_threshold(draft, threshold):
+    document = documents.with_value(draft.document, CONDITION, f"rsi(14) < {threshold}")
+    return edited(draft, document=document)
+
+
 def test_a_draft_is_not_replaced_while_its_version_is_shown_as_it_is_stored(manager):
     draft = manager.tests.open("RSI reversion@1")
-    assert not draft.hides_draft
-    kept = edited(draft, document=documents.with_value(draft.document, CONDITION, "rsi(14) < 35"))
-    manager.tests.keep(kept)
+    assert not draft.hidden
+    kept = manager.tests.keep(with_threshold(draft, 35))
     stored = manager.tests.open("RSI reversion@1")
-    assert stored.hides_draft
+    assert stored.hidden == kept.kept
     # Settings of the test go with both.
     manager.tests.keep(edited(stored, setup=replace(stored.setup, capital="777")))
-    again = manager.tests.open("draft of RSI reversion@1")
-    assert (again.sha256, again.setup.capital, again.hides_draft) == (kept.sha256, "777", False)
-    other = edited(stored, document=documents.with_value(draft.document, CONDITION, "rsi(14) < 40"))
-    with pytest.raises(WrongUseError, match="holds other changes"):
+    again = manager.tests.open(kept.name)
+    assert (again.sha256, again.setup.capital, again.hidden) == (kept.sha256, "777", "")
+    other = with_threshold(stored, 40)
+    assert other.hides_draft
+    with pytest.raises(DraftChangedError, match="changed elsewhere"):
         manager.tests.keep(other)
-    manager.tests.keep(replace(other, hides_draft=False))
-    assert manager.tests.open("draft of RSI reversion@1").sha256 == other.sha256
+    manager.tests.keep(other.replacing())
+    assert manager.tests.open(kept.name).sha256 == other.sha256
+
+
+def test_what_another_screen_has_written_is_neither_replaced_nor_removed(manager):
+    mine = manager.tests.keep(with_threshold(manager.tests.open("RSI reversion@1"), 35))
+    text = manager.build.open(mine.name)
+    theirs = manager.build.keep(replace(text, text=f"# an hour of work\n{text.text}"))
+    for act in (manager.tests.keep, manager.tests.discard):
+        with pytest.raises(DraftChangedError):
+            act(with_threshold(mine, 40))
+    # A version is stored, and their draft stays.
+    saved = manager.tests.save_version(with_threshold(mine, 40), "RSI reversion")
+    assert saved.base == "RSI reversion@2"
+    assert manager.build.open(mine.name).text == theirs.text
+    # So it is the other way round.
+    manager.tests.keep(with_threshold(manager.tests.open(mine.name), 45))
+    for act in (manager.build.keep, manager.build.discard):
+        with pytest.raises(DraftChangedError):
+            act(replace(theirs, text=f"# more\n{theirs.text}"))
+    manager.build.save(theirs, over=saved.base)
+    assert manager.tests.open(mine.name).is_changed
+
+
+def test_a_draft_without_a_form_is_kept_when_the_settings_of_its_version_change(manager):
+    text = manager.build.open("RSI reversion@1")
+    broken = manager.build.keep(replace(text, text=f"# an hour of work\n{text.text}\n["))
+    stored = manager.tests.open_newest()
+    assert (stored.base, stored.hidden) == ("RSI reversion@1", broken.text)
+    manager.tests.keep(edited(stored, setup=replace(stored.setup, period="90")))
+    assert manager.build.open("RSI reversion@1").text == broken.text
+
+
+def test_a_version_that_is_known_has_its_own_draft(manager):
+    first = manager.tests.open("RSI reversion@1")
+    second = manager.tests.save_version(with_threshold(first, 35), "RSI reversion")
+    draft = manager.tests.keep(with_threshold(second, 40))
+    # The same again, from the first version: in both modes.
+    again = manager.tests.save_version(with_threshold(first, 35), "RSI reversion")
+    assert (again.base, again.hidden) == (second.base, draft.kept)
+    text = manager.build.open(first.base)
+    saved = manager.build.save(replace(text, text=text.text.replace("< 30", "< 35")))
+    assert (saved.base, saved.text) == (second.base, draft.kept)
 
 
 def test_a_draft_becomes_the_next_version_or_another_algorithm(manager):

@@ -1,6 +1,7 @@
 """``firstwatch algorithm``: begin, add, edit, compare, name and show algorithms."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,9 +50,9 @@ def add(file: _File, note: _Note = "", as_json: JsonFlag = False) -> None:
     from firstwatch.cli.files import read_algorithm
 
     # A wrong file leaves no data folder behind.
-    read_algorithm(file)
+    spec = read_algorithm(file)
     with _build() as build:
-        _say_version(build, build.import_file(file, note), as_json=as_json)
+        _say_version(build, build.add(spec, note), note, as_json=as_json)
 
 
 @app.command()
@@ -162,8 +163,8 @@ def edit(
                 f"line {each.line + 1}, column {each.column + 1}: {each.sentence}" for each in view.problems
             )
             if not _agrees(f"{mistakes}\nEdit again?", is_usual=True):
-                raise WrongUseError(f"{mistakes}\n{_where(view)}")
-        _say_version(build, _saved(build, view, note), as_json=as_json)
+                raise WrongUseError(f"{_where(view)}\n{mistakes}")
+        _say_version(build, _saved(build, view, note), note, as_json=as_json)
 
 
 def _kept(build: "BuildService", view: "TextView", text: str) -> "TextView":
@@ -171,8 +172,7 @@ def _kept(build: "BuildService", view: "TextView", text: str) -> "TextView":
     from firstwatch.manager.algorithm_text import edited
 
     if text != view.text:
-        view = edited(view, text)
-        build.keep(view)
+        view = build.keep(edited(view, text))
     return view
 
 
@@ -183,7 +183,7 @@ def _where(view: "TextView") -> str:
     if view.base and view.text == view.stored:
         return "Nothing was changed."
     name = view.draft.removeprefix(DRAFT_OF)
-    return f"The text is kept as a draft: firstwatch algorithm edit {json.dumps(name)} goes on with it."
+    return f"The text is kept as a draft: firstwatch algorithm edit {shlex.quote(name)} goes on with it."
 
 
 def _saved(build: "BuildService", view: "TextView", note: str) -> "TextView":
@@ -206,7 +206,11 @@ def _agrees(question: str, *, is_usual: bool) -> bool:
     *lines, asked = question.split("\n")
     if lines:
         say_to_stderr("\n".join(lines))
-    return typer.confirm(clean(asked), default=is_usual, err=True)
+    try:
+        return typer.confirm(clean(asked), default=is_usual, err=True)
+    except typer.Abort:
+        # Ctrl+C, or the end of what is typed.
+        return False
 
 
 # --- what there is -------------------------------------------------------------------------------
@@ -349,8 +353,10 @@ def note(
     Output(as_json).result({"version": label, "note": written}, f"{label}: {written or 'no note'}")
 
 
-def _say_version(build: "BuildService", view: "TextView", *, as_json: bool) -> None:
-    """Print the stored version that a text is."""
+def _say_version(build: "BuildService", view: "TextView", note: str = "", *, as_json: bool) -> None:
+    """Print the stored version that a text is; one that was known keeps its note, which is said."""
     version = build.version(view.base)
+    if note and version.note != clean(note.strip()):
+        say_to_stderr(f"{version.label} was known already, and keeps its note: {version.note}")
     document = {"name": version.name, "version": version.number, "sha256": version.sha256}
     Output(as_json).result(document, version.label)

@@ -4,20 +4,12 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from firstwatch.manager.external_editor import editor_command, read_text, write_text
+from firstwatch.manager.external_editor import Left, editor_command, how_it_ended, read_text, write_text
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.text import quoted
 
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What an editor has left."""
-
-    text: str
-    problem: str = ""
-    """How it failed, as a sentence; empty: it ended well."""
+_LEFT_TO_IT = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 
 
 @contextmanager
@@ -29,36 +21,36 @@ def edit_text(text: str) -> Iterator[Left]:
 
     Raises:
         WrongUseError: there is no editor, it cannot be started, or what it left is no text.
-        OSError: the text cannot be written for it.
+        FirstwatchError: the text cannot be written for it.
     """
     words = editor_command()
     path = write_text(text)
     try:
-        with _interrupts_are_the_editors():
+        with _signals_are_the_editors():
             code = subprocess.run([*words, str(path)], check=False).returncode
     except (OSError, ValueError) as error:
         path.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise WrongUseError(f"The editor {quoted(words[0])} cannot be started: {reason}.") from error
-    problem = ""
-    if code != 0:
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        problem = f"The editor {quoted(words[0])} {how}."
     try:
-        yield Left(read_text(path).replace("\r\n", "\n"), problem)
+        yield Left(read_text(path), how_it_ended(words, code))
     except FirstwatchError as error:
         if path.exists():
-            raise WrongUseError(f"{error} The text is in {path}.") from error
+            raise type(error)(f"{error} The text is in {path}.") from error
         raise
     path.unlink(missing_ok=True)
 
 
 @contextmanager
-def _interrupts_are_the_editors() -> Iterator[None]:
-    """Leave Ctrl+C to the editor: this program waits for it."""
+def _signals_are_the_editors() -> Iterator[None]:
+    """Leave to the editor what Ctrl+C, a closed terminal or a shutdown sends: this program waits for it.
+
+    Its end is then a failure, and what it has left is kept.
+    """
     # A handler, because a program that is started inherits what is ignored.
-    before = signal.signal(signal.SIGINT, lambda *_: None)
+    before = {each: signal.signal(each, lambda *_: None) for each in _LEFT_TO_IT}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)

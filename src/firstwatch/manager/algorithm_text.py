@@ -39,9 +39,10 @@ def edited(view: TextView, text: str) -> TextView:
         spec = AlgorithmSpec.from_toml(text, _WHERE)
     except WrongUseError as error:
         is_changed = view.base_id is None or text != view.stored
-        return replace(view, text=text, problems=tuple(_problems(text, error)), is_changed=is_changed)
+        problems = tuple(_problems(text, error))
+        return replace(view, text=text, algorithm="", problems=problems, is_changed=is_changed)
     is_changed = view.base_id is None or spec.sha256() != _stored_sha256(view.stored)
-    return replace(view, text=text, problems=(), is_changed=is_changed)
+    return replace(view, text=text, algorithm=spec.name, problems=(), is_changed=is_changed)
 
 
 @lru_cache(maxsize=4)

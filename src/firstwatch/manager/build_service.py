@@ -1,12 +1,14 @@
 """Build mode's work: algorithms and their versions, and their texts while they are edited."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firstwatch.manager.build_views import AlgorithmEntry, TextView
 from firstwatch.manager.test_setup import first_setup, read_setup, setup_text
-from firstwatch.manager.test_views import DRAFT_OF, TestSetup
+from firstwatch.manager.test_views import DRAFT_OF, DraftChangedError, TestSetup
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import WrongUseError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from firstwatch.store.database import Session, Store
     from firstwatch.store.drafts import Draft
     from firstwatch.strategy.differences import Change
+    from firstwatch.strategy.specification import AlgorithmSpec
     from firstwatch.strategy.templates import Template
 
 LONGEST_NOTE = 300
@@ -146,24 +149,28 @@ class BuildService:
             view = TextView(
                 f"{DRAFT_OF}{name}", text, setup=first_setup(session, self._settings, name, symbol=None)
             )
-            self._keep(session, view)
-            return edited(view, text)
+            return edited(self._keep(session, view), text)
 
-    def keep(self, view: TextView) -> None:
-        """Save the text as a draft, right or wrong, with the settings of its tests.
+    def keep(self, view: TextView) -> TextView:
+        """Save the text as a draft, right or wrong, with the settings of its tests, and return it as kept.
 
         Raises:
             WrongUseError: it is too long.
+            DraftChangedError: the stored draft holds a text with which this one did not begin.
         """
         with self._store().write() as session:
-            self._keep(session, view)
+            return self._keep(session, _checked(session, view))
 
     def discard(self, view: TextView) -> TextView | None:
-        """Remove a draft, and return the version that it began as; None: it is a new algorithm."""
+        """Remove a draft, and return the version that it began as; None: it is a new algorithm.
+
+        Raises:
+            DraftChangedError: the stored draft holds a text with which this one did not begin.
+        """
         from firstwatch.store import algorithms, drafts
 
         with self._store().write() as session:
-            drafts.delete_draft(session, view.draft)
+            drafts.delete_draft(session, _checked(session, view).draft)
             if view.base_id is None:
                 return None
             version = algorithms.version_by_id(session, view.base_id)
@@ -173,7 +180,8 @@ class BuildService:
         """Store the text as the next version of the algorithm that it names, and return that version.
 
         The draft is then gone, and the text canonical. A text that means the same as a stored version is that
-        one. ``over``: the newest version, if it is known that it is not the one that the text began as.
+        one, with its own draft, if it has one. A draft that was changed elsewhere meanwhile stays.
+        ``over``: the newest version, if it is known that it is not the one that the text began as.
 
         Raises:
             WrongUseError: the text has mistakes.
@@ -208,11 +216,11 @@ class BuildService:
                 )
             elif note and not saved.note:
                 algorithms.set_note(session, saved.id, _note(note))
-            drafts.delete_draft(session, view.draft)
-            stored = self._view(session, saved, None, setup=view.setup)
-            if drafts.find_draft(session, stored.draft) is None:
-                self._keep(session, stored)
-            return stored
+            with suppress(DraftChangedError):
+                drafts.delete_draft(session, _checked(session, view).draft)
+            draft = drafts.find_draft(session, f"{DRAFT_OF}{saved.label}")
+            stored = self._view(session, saved, draft, setup=view.setup)
+            return self._keep(session, stored) if draft is None else stored
 
     # --- algorithms and versions -----------------------------------------------------------------
 
@@ -268,11 +276,21 @@ class BuildService:
         Raises:
             WrongUseError: the file cannot be read, or is not a valid algorithm; all mistakes are named.
         """
-        from firstwatch.store import algorithms
         from firstwatch.strategy.specification import AlgorithmSpec
         from firstwatch.trading.toml_file import read_text
 
-        spec = AlgorithmSpec.from_toml(read_text(path), where=str(path))
+        return self.add(AlgorithmSpec.from_toml(read_text(path), where=str(path)), note)
+
+    def add(self, spec: "AlgorithmSpec", note: str = "") -> TextView:
+        """Store an algorithm as a version, and return it, with its draft, if it has one.
+
+        A version that is known already keeps the note that it has.
+
+        Raises:
+            WrongUseError: the note is too long.
+        """
+        from firstwatch.store import algorithms, drafts
+
         with self._store().write() as session:
             version = algorithms.add_version(
                 session,
@@ -282,7 +300,9 @@ class BuildService:
                 now_ms=self._clock.now_ms(),
                 note=_note(note),
             )
-            return self._view(session, version, None)
+            if note and not version.note:
+                algorithms.set_note(session, version.id, _note(note))
+            return self._view(session, version, drafts.find_draft(session, f"{DRAFT_OF}{version.label}"))
 
     def export_file(self, label: str, path: Path) -> None:
         """Write a version as a TOML file.
@@ -297,9 +317,7 @@ class BuildService:
 
         with self._store().read() as session:
             text = stored_text(version_by_label(session, label))
-        if path.exists():
-            raise WrongUseError(f"{path} is there already; choose another name.")
-        with whole_file(path) as file:
+        with whole_file(path, is_new=True) as file:
             file.write(text.encode())
 
     # --- parts -----------------------------------------------------------------------------------
@@ -317,10 +335,11 @@ class BuildService:
         from firstwatch.store import algorithms
 
         if draft is not None:
-            setup = read_setup(draft.setup_json)
+            setup = setup or read_setup(draft.setup_json)
         if version is None:
             assert draft is not None
-            return edited(TextView(draft.name, draft.text, setup=setup or TestSetup()), draft.text)
+            new = TextView(draft.name, draft.text, setup=setup or TestSetup(), kept=draft.text)
+            return edited(new, draft.text)
         if setup is None:
             setup = first_setup(session, self._settings, version.name, spec_of(version).symbol)
         stored = stored_text(version)
@@ -333,10 +352,11 @@ class BuildService:
             stored=stored,
             newest=algorithms.list_versions(session, version.name, damaged={})[-1].label,
             setup=setup,
+            kept="" if draft is None else draft.text,
         )
         return edited(view, text)
 
-    def _keep(self, session: "Session", view: TextView) -> None:
+    def _keep(self, session: "Session", view: TextView) -> TextView:
         from firstwatch.store.drafts import save_draft
 
         if len(view.text) > LONGEST_DRAFT:
@@ -344,15 +364,17 @@ class BuildService:
                 f"The text has {counted(len(view.text), 'character')}, and at most {LONGEST_DRAFT:,} are "
                 "kept: shorten it."
             )
+        # Half a character, as a paste may leave it, can be written nowhere.
+        text = view.text.encode(errors="replace").decode()
         save_draft(
             session,
             view.draft,
             base_version_id=view.base_id,
-            # Half a character, as a paste may leave it, can be written nowhere.
-            text=view.text.encode(errors="replace").decode(),
+            text=text,
             setup_json=setup_text(view.setup),
             now_ms=self._clock.now_ms(),
         )
+        return replace(view, kept=text)
 
 
 def text_of_template(template: "Template", name: str) -> str:
@@ -388,5 +410,30 @@ def _find(session: "Session", name: str) -> "tuple[AlgorithmVersion | None, Draf
     return None if number is None else algorithms.version_by_id(session, number), draft
 
 
+def _checked(session: "Session", view: TextView) -> TextView:
+    """Return a text with the name that its draft has now: its algorithm may have been renamed.
+
+    Raises:
+        DraftChangedError: the stored draft holds a text with which this one did not begin.
+    """
+    from firstwatch.store import algorithms, drafts
+
+    if view.base_id is not None:
+        base = algorithms.version_by_id(session, view.base_id).label
+        view = replace(view, draft=f"{DRAFT_OF}{base}", base=base)
+    draft = drafts.find_draft(session, view.draft)
+    if draft is not None and draft.text not in (view.kept, view.text, view.stored):
+        raise DraftChangedError(view.draft)
+    return view
+
+
+def note_problem(note: str) -> str:
+    """Return why a text cannot be a version's note; empty: it can."""
+    return "" if len(note) <= LONGEST_NOTE else f"A note has at most {LONGEST_NOTE} characters."
+
+
 def _note(text: str) -> str:
-    return clean(text.strip(), LONGEST_NOTE)
+    text = text.strip()
+    if problem := note_problem(text):
+        raise WrongUseError(problem)
+    return clean(text)

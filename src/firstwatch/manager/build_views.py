@@ -66,6 +66,10 @@ class TextView:
     """The newest stored version of that algorithm; another one than ``base``: it has changed meanwhile."""
     setup: TestSetup = field(default_factory=TestSetup)
     """The market of the chart; it is that of the draft's tests too."""
+    algorithm: str = ""
+    """The name in the text, as long as that is valid."""
+    kept: str = ""
+    """The text of its draft, as it was read or kept last; empty: there was none."""
     problems: tuple[TextProblem, ...] = ()
     is_changed: bool = False
     """It means something else than the stored version, or there is none."""

@@ -18,7 +18,7 @@ from firstwatch.store.runs import Run
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.exports import Format, What
 from firstwatch.trading.numbers import plain
-from firstwatch.trading.text import clean
+from firstwatch.trading.text import clean, quoted
 
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_AT_ONCE = 10_000
@@ -46,17 +46,25 @@ def write_export(session: Session, run: Run, what: What, form: Format, file: IO[
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, is_new: bool = False) -> Iterator[IO[bytes]]:
     """Yield a file that takes the place of ``path`` when the block ends, and leaves nothing when it fails.
 
     Raises:
+        WrongUseError: ``is_new``, and there is something of that name.
         FirstwatchError: the file cannot be written, or there is something else, such as a folder or a pipe.
     """
+    if "\0" in str(path):
+        raise WrongUseError(f"{quoted(str(path))} cannot be the name of a file.")
+    is_taken = False
     try:
-        # A link stays, and what it leads to is replaced.
-        path = Path(os.path.realpath(path))
-        if path.exists() and not path.is_file():
-            raise FirstwatchError(f"{path} cannot be written: it is not a regular file.")
+        if is_new:
+            path.open("xb").close()
+            is_taken = True
+        else:
+            # A link stays, and what it leads to is replaced.
+            path = Path(os.path.realpath(path))
+            if path.exists() and not path.is_file():
+                raise FirstwatchError(f"{path} cannot be written: it is not a regular file.")
         with NamedTemporaryFile(
             "wb", dir=path.parent, prefix=f".{path.name[:_NAME_KEPT]}.", delete=False
         ) as file:
@@ -65,12 +73,17 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(file.name, path)
-            except BaseException:
+                is_taken = False
+            finally:
                 with suppress(OSError):
                     os.unlink(file.name)
-                raise
+    except FileExistsError as error:
+        raise WrongUseError(f"{quoted(str(path))} is there already; choose another name.") from error
     except OSError as error:
         raise FirstwatchError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if is_taken:
+            path.unlink(missing_ok=True)
 
 
 class _Counted:

@@ -105,7 +105,9 @@ class PreviewService:
             except Exception:
                 # One text that cannot be asked for must not end the preview of those that follow.
                 _log.exception("a preview failed")
-                found = PreviewView(wanted.view.text, problem="The preview failed; see the log.")
+                found = PreviewView(
+                    wanted.view.text, problem="The preview failed; the program's log says why."
+                )
             with self._changed:
                 is_overtaken, listener = self._wanted is not None, self._listener
                 if self._is_closed:
@@ -208,7 +210,7 @@ class _Process:
 
         try:
             self._connection.send(asked)
-            longest_s = COMPUTING_S if self._is_ready else READING_S
+            longest_s, is_reading = (COMPUTING_S, False) if self._is_ready else (READING_S, True)
             while self._connection.poll(longest_s):
                 found = self._connection.recv()
                 if isinstance(found, Computed):
@@ -216,9 +218,13 @@ class _Process:
                     if found.candles is not None:
                         self.known, self.candles = found.number, found.candles
                     return found
-                longest_s = READING_S
+                longest_s, is_reading = READING_S, True
         except (OSError, EOFError) as error:
             raise _EndedError(self._how_it_ended()) from error
+        if is_reading:
+            raise _EndedError(
+                f"The candles took longer than {longest_s:.0f} s to come; the next change asks anew."
+            )
         raise _EndedError(
             f"This text took longer than {longest_s:.0f} s to compute; change it, or choose a shorter period."
         )

@@ -63,8 +63,9 @@ def request_of_spec(
     if not setup.venue and setup.candles == FROM_VENUE:
         raise WrongUseError("Without a venue the test needs candles: a series of the archive, or a file.")
     usual = BacktestSettings()
-    capital = _decimal(setup.capital) or usual.capital
-    leverage = _decimal(setup.leverage) or usual.leverage
+    given = _decimal(setup.capital), _decimal(setup.leverage)
+    capital = usual.capital if given[0] is None else given[0]
+    leverage = usual.leverage if given[1] is None else given[1]
     if capital <= 0 or leverage <= 0:
         raise WrongUseError("Capital and leverage are above 0; correct the settings of the test.")
     candles = setup.candles

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from firstwatch.manager.test_setup import first_setup, read_setup, setup_of_run, setup_text
 from firstwatch.manager.test_views import (
     DRAFT_OF,
+    DraftChangedError,
     DraftChoice,
     DraftView,
     FoldSettings,
@@ -88,11 +89,7 @@ class TestService:
         with self._store().read() as session:
             if (stored := drafts.find_draft(session, name)) is not None:
                 return self._opened(session, stored)
-            version = algorithms.version_by_label(session, name)
-            draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
-            setup = None if draft is None else read_setup(draft.setup_json)
-            view = _view_of_version(version, setup or self._first_setup(session, version))
-            return replace(view, hides_draft=_has_changes(draft, version))
+            return self._as_stored(session, algorithms.version_by_label(session, name))
 
     def open_newest(self) -> DraftView | None:
         """Open the draft that was changed last; without one the newest run's version, or any version.
@@ -113,18 +110,26 @@ class TestService:
                 if not versions:
                     return None
                 version = max(versions, key=lambda each: (not each.is_archived, each.name, each.number))
-            return _view_of_version(version, self._first_setup(session, version))
+            return self._as_stored(session, version)
 
     def open_run(self, run_id: str) -> DraftView:
         """Open a run's version, with the run's market and money, on its recent period: to test it again."""
-        from firstwatch.store import algorithms, drafts, runs
+        from firstwatch.store import algorithms, runs
 
         with self._store().read() as session:
             run = runs.get_run(session, run_id)
-            version = algorithms.version_by_id(session, run.version_id)
-            draft = drafts.find_draft(session, f"{DRAFT_OF}{version.label}")
-        view = _view_of_version(version, setup_of_run(run, parent_run_id=run.id))
-        return replace(view, hides_draft=_has_changes(draft, version))
+            view = self._as_stored(session, algorithms.version_by_id(session, run.version_id))
+        return replace(view, setup=setup_of_run(run, parent_run_id=run.id))
+
+    def _as_stored(self, session: "Session", version: "AlgorithmVersion") -> DraftView:
+        """Return a version as it is stored, with its draft's settings of a test."""
+        from firstwatch.store.drafts import find_draft
+
+        draft = find_draft(session, f"{DRAFT_OF}{version.label}")
+        setup = None if draft is None else read_setup(draft.setup_json)
+        view = _view_of_version(version, setup or self._first_setup(session, version))
+        hidden = draft.text if draft is not None and _has_changes(draft, version) else ""
+        return replace(view, hidden=hidden)
 
     def _opened(self, session: "Session", stored: "Draft") -> DraftView:
         from firstwatch.manager.draft_document import read_document
@@ -142,54 +147,69 @@ class TestService:
         if document.get("name") == version.name:
             # The algorithm may have been renamed; its versions keep the name that they were stored with.
             document = {**document, "name": base.document["name"]}
-        return edited(base, document=document)
+        return replace(edited(base, document=document), kept=stored.text)
 
     def _first_setup(self, session: "Session", version: "AlgorithmVersion") -> TestSetup:
         from firstwatch.manager.algorithm_views import spec_of
 
         return first_setup(session, self._settings, version.name, spec_of(version).symbol)
 
-    def keep(self, draft: DraftView) -> None:
-        """Save a draft, or the settings of a test of a version as it is stored.
+    def keep(self, draft: DraftView) -> DraftView:
+        """Save a draft, or the settings of a test of a version as it is stored, and return it as kept.
 
         A text that says the same already stays as it was written, with its comments; so does a draft of which
         only the settings are changed while its version is shown as it is stored.
 
         Raises:
-            WrongUseError: it would replace a draft that it hides.
+            DraftChangedError: the stored draft holds changes with which this one did not begin.
         """
         from firstwatch.manager.draft_document import is_text_of, write_document
+        from firstwatch.store.algorithms import version_by_id
         from firstwatch.store.drafts import find_draft, save_draft
 
         name, document = f"{DRAFT_OF}{draft.base}", draft.document
         if document.get("name") == draft.stored["name"]:
             # The name that the algorithm has now, as in ``_opened``.
             document = {**document, "name": draft.algorithm}
-        if draft.hides_draft and draft.is_changed:
-            raise WrongUseError(f"{name} holds other changes: open it, or discard it first.")
         with self._store().write() as session:
             known = find_draft(session, name)
-            is_same = known is not None and (draft.hides_draft or is_text_of(known.text, document))
+            text = "" if known is None else known.text
+            if known is None or not is_text_of(text, document):
+                if _is_unknown(known, draft, version_by_id(session, draft.base_id)):
+                    if draft.is_changed:
+                        raise DraftChangedError(name)
+                else:
+                    text = write_document(document)
             save_draft(
                 session,
                 name,
                 base_version_id=draft.base_id,
-                text=known.text if known is not None and is_same else write_document(document),
+                text=text,
                 setup_json=setup_text(draft.setup),
                 now_ms=self._clock.now_ms(),
             )
+        return replace(draft, kept=text)
 
     def discard(self, draft: DraftView) -> DraftView:
-        """Remove a draft, and return the stored version that it began as."""
+        """Remove a draft, and return the stored version that it began as.
+
+        Raises:
+            DraftChangedError: the stored draft holds changes with which this one did not begin.
+        """
         from firstwatch.store import algorithms, drafts
 
+        name = f"{DRAFT_OF}{draft.base}"
         with self._store().write() as session:
-            drafts.delete_draft(session, f"{DRAFT_OF}{draft.base}")
-        with self._store().read() as session:
-            return _view_of_version(algorithms.version_by_id(session, draft.base_id), draft.setup)
+            version = algorithms.version_by_id(session, draft.base_id)
+            if _is_unknown(drafts.find_draft(session, name), draft, version):
+                raise DraftChangedError(name)
+            drafts.delete_draft(session, name)
+        return _view_of_version(version, draft.setup)
 
     def save_version(self, draft: DraftView, algorithm: str) -> DraftView:
         """Save a draft as the next version of an algorithm, remove the draft, and return that version.
+
+        A draft that was changed elsewhere meanwhile stays, and so does one of a version that means the same.
 
         Raises:
             WrongUseError: the draft or the name is wrong.
@@ -207,10 +227,12 @@ class TestService:
                 now_ms=self._clock.now_ms(),
                 parent_id=draft.base_id,
             )
-            drafts.delete_draft(session, f"{DRAFT_OF}{draft.base}")
-        view = _view_of_version(version, draft.setup)
-        self.keep(view)
-        return view
+            name = f"{DRAFT_OF}{draft.base}"
+            base = algorithms.version_by_id(session, draft.base_id)
+            if not _is_unknown(drafts.find_draft(session, name), draft, base):
+                drafts.delete_draft(session, name)
+            view = replace(self._as_stored(session, version), setup=draft.setup)
+        return self.keep(view)
 
     def parent_launch(self, run_id: str) -> "LaunchSettings":
         """Return the settings of a run whose next version is launched."""
@@ -271,7 +293,7 @@ class TestService:
         if draft.hides_draft:
             with suppress(WrongUseError):
                 known = self.open(f"{DRAFT_OF}{base}").sha256
-                draft = replace(draft, hides_draft=known not in (start.sha256(), winner.sha256()))
+                return draft.replacing() if known in (start.sha256(), winner.sha256()) else draft
         return draft
 
     def tests(self, found: Sequence[JobView], algorithm: str) -> tuple[TestView, ...]:
@@ -345,11 +367,16 @@ def _view_of_version(version: "AlgorithmVersion", setup: TestSetup) -> DraftView
     )
 
 
-def _has_changes(draft: "Draft | None", version: "AlgorithmVersion") -> bool:
-    """Return whether a version has a draft that differs from it."""
+def _has_changes(draft: "Draft", version: "AlgorithmVersion") -> bool:
+    """Return whether a version's draft differs from it."""
     from firstwatch.manager.algorithm_views import is_as_stored
 
-    return draft is not None and not is_as_stored(draft.text, version)
+    return not is_as_stored(draft.text, version)
+
+
+def _is_unknown(stored: "Draft | None", draft: DraftView, version: "AlgorithmVersion") -> bool:
+    """Return whether the stored draft holds changes with which a draft that is shown did not begin."""
+    return stored is not None and stored.text != draft.kept and _has_changes(stored, version)
 
 
 def _has_form(draft: "Draft") -> bool:

@@ -5,10 +5,11 @@ quote, and float64 where it is computed and not booked.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.runs import ExitReason
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firstwatch.trading.trade import Trade
+
+
+class DraftChangedError(WrongUseError):
+    """A draft was changed elsewhere since it was opened. Nothing was kept, and nothing is lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was changed elsewhere since it was opened here: nothing was kept.")
+
 
 DRAFT_OF = "draft of "
 """Begins the name of a draft, before that of the version."""
@@ -78,8 +87,10 @@ class DraftView:
     """Places whose values differ from the stored version's."""
     is_changed: bool = False
     """It differs from the stored version that it began as."""
-    hides_draft: bool = False
-    """That version's draft holds changes that are not shown here; this one would replace them."""
+    kept: str = ""
+    """The text of its draft, as it was read or kept last; empty: there was none."""
+    hidden: str = ""
+    """The text of that version's draft, if that holds other changes; empty: it does not."""
     sha256: str = ""
     """Of its canonical JSON; empty: it is not valid."""
     warnings: tuple[str, ...] = ()
@@ -88,6 +99,15 @@ class DraftView:
     def is_valid(self) -> bool:
         """It can be tested and saved."""
         return not self.problems
+
+    @property
+    def hides_draft(self) -> bool:
+        """It cannot be kept without the loss of another draft."""
+        return self.is_changed and bool(self.hidden)
+
+    def replacing(self) -> "DraftView":
+        """Return it in place of the draft that it hides."""
+        return replace(self, kept=self.hidden, hidden="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,16 @@ def clean_lines(text: str) -> str:
     return "\n".join(shown)
 
 
+def clean_document(text: str) -> str:
+    """Return a text for an editor: lines end with a line feed, a tab is two spaces, no character steers a
+    terminal; a byte order mark at its begin is left out. It is as long as before, or nearly.
+    """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").replace("\t", "  ")
+    if text.replace("\n", "").isprintable():
+        return text
+    return "\n".join(clean(line, len(line)) for line in text.split("\n"))
+
+
 def clean_fields(record: object, *names: str) -> None:
     """Clean texts of a frozen dataclass, from its ``__post_init__``."""
     for name in names:

@@ -304,6 +304,8 @@ class FirstwatchApp(StateApp):
             self._unsubscribe()
         if self.build.is_open:
             self.texts.close()
+        if self.bench.is_open:
+            self.tests.close()
 
     def on_terminal_lost(self) -> None:
         """The terminal is gone: end the screen; ``run_screen`` continues without it."""
@@ -475,7 +477,7 @@ class FirstwatchApp(StateApp):
         self.show_pane(PaneId.RESULT)
 
     def on_text_edited(self, message: TextEdited) -> None:
-        self.texts.take(message.text, message.line, message.column)
+        self.texts.take_typed(message)
 
     def on_text_left(self) -> None:
         self.texts.keep()
@@ -537,9 +539,9 @@ class FirstwatchApp(StateApp):
             if action_id == "app.quit" and isinstance(self.screen, Dialog):
                 self.screen.action_close()
             return
-        if (typed := self.mode_screen.typed()) is not None:
+        if (typed := self.typed_text()) is not None:
             # It is about what is seen, although that may not have been looked at yet.
-            self.on_text_edited(typed)
+            self.texts.take_typed(typed)
         self._perform(action, self.situation)
 
     def _perform(self, action: Action, situation: Situation) -> None:
@@ -600,7 +602,10 @@ class FirstwatchApp(StateApp):
         self.call_later(self._perform_there, action_id)
 
     def _perform_there(self, action_id: str) -> None:
-        pane = self._pane_for(ACTION_BY_ID[action_id])
+        action = ACTION_BY_ID[action_id]
+        if self.is_writing and not action.acts_in_edit:
+            self.mode_screen.stop_writing()
+        pane = self._pane_for(action)
         if pane.ID is not self.mode_screen.front:
             self.show_pane(pane.ID)
         self.action_perform(action_id)
@@ -663,12 +668,10 @@ class FirstwatchApp(StateApp):
             return
         self.mode = mode
         self.switch_mode(mode)
-        if mode is Mode.TEST and not self.bench.is_open:
-            self.tests.open()
-        elif mode is Mode.BUILD and not self.build.is_open:
-            self.texts.open()
+        if mode is Mode.TEST:
+            (self.tests.open_again if self.bench.is_open else self.tests.open)()
         elif mode is Mode.BUILD:
-            self.algorithms.refresh()
+            (self.texts.open_again if self.build.is_open else self.texts.open)()
 
     def choose_mode(self) -> None:
         """Ask for the mode, in one line."""
@@ -687,7 +690,9 @@ class FirstwatchApp(StateApp):
             finally:
                 self.busy = ""
             self._loaded.add(mode)
-        if then is not None and not self.is_covered:
+        if then is not None and self.is_covered:
+            self.notify(f"A dialog was open: {mode.label} mode was not opened", severity="warning")
+        elif then is not None:
             then()
 
     def _mode_chosen(self, mode: str | None) -> None:
@@ -727,6 +732,16 @@ class FirstwatchApp(StateApp):
             self.tests.test_version(label)
 
         self.in_background(self._load(Mode.TEST, then=go))
+
+    def typed_text(self) -> TextEdited | None:
+        screen = self.screen_stack[0] if self._screen_stack else None
+        return screen.typed() if isinstance(screen, ModeScreen) else None
+
+    async def keep_drafts(self) -> None:
+        if self.build.is_open:
+            await self.texts.keep_now()
+        if self.bench.is_open:
+            await self.tests.save_now()
 
     def write_text(self) -> None:
         """Begin to write in the text of Build mode."""

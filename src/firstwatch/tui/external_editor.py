@@ -1,25 +1,31 @@
 """A text goes to the operator's own editor and comes back; whatever the editor does, the text is kept."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from firstwatch.manager.external_editor import editor_command, read_text, write_text
-from firstwatch.trading.errors import WrongUseError
-from firstwatch.tui.state import cleaned_text
+from firstwatch.manager.external_editor import Left, editor_command, how_it_ended, read_text, write_text
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 
 
-async def edit_outside(text: str, run: Callable[[Sequence[str]], Awaitable[int]]) -> str:
-    """Return the text as the editor has left it; ``run`` runs a program on the terminal.
+async def edit_outside(text: str, run: Callable[[Sequence[str]], Awaitable[int]]) -> Left:
+    """Return the text as the editor has left it, also where it has failed; ``run`` runs it on the terminal.
+
+    A file that cannot be read stays, and so does that of an editor which outlives this program.
 
     Raises:
-        WrongUseError: there is no editor, it could not start or has failed, or its text cannot be read.
+        WrongUseError: there is no editor, it could not start, or its text cannot be read.
+        FirstwatchError: the text cannot be written for it.
     """
     command = editor_command()
-    path = write_text(text)
+    path = await asyncio.to_thread(write_text, text)
     try:
         code = await run((*command, str(path)))
-        if code:
-            how = f"with code {code}" if code > 0 else f"by signal {-code}"
-            raise WrongUseError(f"{command[0]} ended {how}: the text is as it was.")
-        return cleaned_text(read_text(path))
-    finally:
+    except FirstwatchError:
         path.unlink(missing_ok=True)
+        raise
+    try:
+        left = await asyncio.to_thread(read_text, path)
+    except WrongUseError as error:
+        raise WrongUseError(f"{error} What the editor has left is in {path}.") from error
+    path.unlink(missing_ok=True)
+    return Left(left, how_it_ended(command, code))

@@ -63,8 +63,12 @@ class KeysInOrder(App[None]):
         self._last_key += 1
         self._key_under_way = number = self._last_key
         self._key_way = self.focused or self.screen, self.screen
-        await super().on_event(event)
+        await self._deliver(event)
         await self._follow_key(number, _ROUNDS)
+
+    async def _deliver(self, event: events.Key | events.Paste) -> None:
+        """Give it to the widget that has the focus now."""
+        await super().on_event(event)
 
     async def _follow_key(self, number: int, rounds: int) -> None:
         """Go the key's way so many times more; where it has opened a screen, until that has its focus."""

@@ -184,13 +184,14 @@ class TestOpened(Message):
 
 
 class TextEdited(Message):
-    """The operator has written in the text; the cursor is at that line and column."""
+    """The operator has written in the text, whose number is ``Build.opened``; the cursor is at that place."""
 
-    def __init__(self, text: TextView, line: int, column: int) -> None:
+    def __init__(self, text: str, line: int, column: int, opened: int) -> None:
         super().__init__()
         self.text = text
         self.line = line
         self.column = column
+        self.opened = opened
 
 
 class TextLeft(Message):

@@ -20,7 +20,7 @@ from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import Command, CommandOutcome
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.launch import LaunchSettings
-from firstwatch.trading.text import clean, clean_lines
+from firstwatch.trading.text import clean, clean_document, clean_lines
 from firstwatch.tui import formats
 from firstwatch.tui.bench import Bench
 from firstwatch.tui.build import Build
@@ -28,6 +28,7 @@ from firstwatch.tui.key_order import KeysInOrder
 from firstwatch.tui.launch_form.assessment import Assessment, NextStep, assess, next_step
 from firstwatch.tui.launch_form.draft import LaunchDraft
 from firstwatch.tui.layout import Mode
+from firstwatch.tui.messages import TextEdited
 
 READ_ONLY = "This screen only looks (--read-only): nothing is changed from it"
 KeyOf = Callable[[str], str]
@@ -134,11 +135,11 @@ class StateApp(KeysInOrder):
         notice = Notice(self.now_ms(), title, message, severity)
         self.notices = (*self.notices, notice)[-_MOST_NOTICES:]
 
-    async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Paste) and not event.is_forwarded:
+    async def _deliver(self, event: events.Key | events.Paste) -> None:
+        if isinstance(event, events.Paste):
             is_text = isinstance(self.focused, TextArea)
-            event.text = cleaned_text(event.text) if is_text else pasted(event.text)
-        await super().on_event(event)
+            event.text = clean_document(event.text[:_LONGEST_TEXT]) if is_text else pasted(event.text)
+        await super()._deliver(event)
 
     @property
     def no_run(self) -> str:
@@ -161,8 +162,13 @@ class StateApp(KeysInOrder):
     @property
     def is_editing(self) -> bool:
         """Whether keys are text now."""
+        return self.is_writing or isinstance(self.focused if self._screen_stack else None, Input)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether keys are written into the text of several lines that has the focus."""
         focused = self.focused if self._screen_stack else None
-        return isinstance(focused, Input) or (isinstance(focused, TextArea) and not focused.read_only)
+        return isinstance(focused, TextArea) and not focused.read_only
 
     def choose_run(self, run_id: str) -> None:
         """Select a run by its id."""
@@ -174,6 +180,12 @@ class StateApp(KeysInOrder):
 
     def test_version(self, label: str) -> None:
         """Open a stored version in Test mode, and backtest it there."""
+
+    def typed_text(self) -> TextEdited | None:
+        """Return what was typed in the text of Build mode and is not known yet; None: nothing."""
+
+    async def keep_drafts(self) -> None:
+        """Keep what was changed in Build and Test mode, before drafts are read."""
 
     async def run_in_terminal(self, command: Sequence[str]) -> int:
         """Give the terminal to a program until it ends, and return its exit code.
@@ -312,12 +324,6 @@ class StateApp(KeysInOrder):
 def pasted(text: str) -> str:
     """Return a pasted text for a field: its lines cleaned, without leading empty ones."""
     return "\n".join(map(clean, text[:_LONGEST_PASTE].splitlines())).lstrip("\n")
-
-
-def cleaned_text(text: str) -> str:
-    """Return a text for an editor: no character steers a terminal, and a tab is two spaces."""
-    lines = text[:_LONGEST_TEXT].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(clean(line.replace("\t", "  "), _LONGEST_TEXT) for line in lines)
 
 
 def judged(settings: LaunchSettings) -> LaunchSettings:

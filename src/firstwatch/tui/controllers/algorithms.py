@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from firstwatch.manager.build_service import LONGEST_NOTE
+from firstwatch.manager.build_service import note_problem
 from firstwatch.manager.build_views import AlgorithmEntry, TextView, VersionEntry
+from firstwatch.trading.errors import FirstwatchError
 from firstwatch.trading.text import counted
 from firstwatch.tui.build import Build, algorithm_name_problem
 from firstwatch.tui.messages import TextShown, TextWanted
@@ -98,7 +99,7 @@ class AlgorithmController:
 
     def ask_note(self, version: VersionEntry) -> None:
         """Ask for the note of a version."""
-        dialog = PromptDialog(f"Note of {version.label}", [], check=_note_problem, value=version.note)
+        dialog = PromptDialog(f"Note of {version.label}", [], check=note_problem, value=version.note)
         self._app.push_screen(dialog, partial(self._set_note, version))
 
     def _set_note(self, version: VersionEntry, note: str | None) -> None:
@@ -169,10 +170,13 @@ class AlgorithmController:
         self._app.in_background(self._show_differences(before, after, then))
 
     async def _show_differences(self, before: str, after: str, then: Callable[[], None] | None) -> None:
-        text = self._build.text
-        if text is not None and text.draft == after and not self._app.is_read_only:
-            await asyncio.to_thread(self._service.keep, text)
-        changes = await asyncio.to_thread(self._service.differences, before, after)
+        try:
+            await self._app.keep_drafts()
+            changes = await asyncio.to_thread(self._service.differences, before, after)
+        except FirstwatchError:
+            if then is not None:
+                then()
+            raise
         lines = [f"{_KIND_SIGNS[each.kind]} {each.sentence}" for each in changes]
 
         def read(_nothing: None) -> None:
@@ -181,10 +185,6 @@ class AlgorithmController:
 
         dialog = MessageDialog(f"From {before} to {after}", lines or ["They mean the same."])
         self._app.push_screen(dialog, read)
-
-
-def _note_problem(note: str) -> str:
-    return "" if len(note) <= LONGEST_NOTE else f"at most {LONGEST_NOTE} characters"
 
 
 def _path_problem(path: str) -> str:

@@ -1,15 +1,16 @@
 """Test mode: drafts are opened, edited, saved; tests are begun; their results are read and shown."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from typing import Any
 
-from firstwatch.manager.test_views import DraftView, TestView
+from firstwatch.manager.test_views import DraftChangedError, DraftView, TestView
 from firstwatch.manager.views import RunView
-from firstwatch.trading.errors import FirstwatchError
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.tui.bench import Bench, place_words
 from firstwatch.tui.build import algorithm_name_problem
 from firstwatch.tui.controllers.launch import LaunchController
@@ -30,6 +31,8 @@ from firstwatch.tui.modals.tests import (
 )
 from firstwatch.tui.state import StateApp
 
+_log = logging.getLogger(__name__)
+
 _SMALL = Decimal("0.25")
 """Share of the capital that is proposed for the next version."""
 _CENT = Decimal("0.01")
@@ -46,7 +49,9 @@ class TestController:
         self._launch = launch
         self._unsaved: DraftView | None = None
         """The draft as it was changed last, if that is not saved yet."""
-        self._saving = False
+        self._saving = asyncio.Lock()
+        self._kept: dict[str, str] = {}
+        """Texts of drafts as they were kept last, by the version that they began as."""
         self._reading: set[str] = set()
         """Keys of the tests whose details are being read."""
         self._seen: object = None
@@ -72,12 +77,38 @@ class TestController:
 
     async def _open(self) -> None:
         try:
+            await self._app.keep_drafts()
             draft = await asyncio.to_thread(self._manager.tests.open_newest)
         finally:
             self._app.bench = replace(self._bench, is_open=True)
         if self._bench.draft is None:
-            self._app.bench = self._bench.with_draft(draft)
+            self._show(draft)
         await self._read_tests()
+
+    def open_again(self) -> None:
+        """Read the draft again, when the mode is shown again: it may have been changed in Build mode."""
+        self._app.in_background(self._open_again())
+
+    async def _open_again(self) -> None:
+        await self._app.keep_drafts()
+        before = self._bench.draft
+        if before is None:
+            await self._open()
+            return
+        try:
+            draft = await asyncio.to_thread(self._manager.tests.open, before.name)
+        except WrongUseError:
+            # Its draft was saved or discarded.
+            draft = await asyncio.to_thread(self._manager.tests.open, before.base)
+        if self._bench.draft is before:
+            # The settings of a test of a run are not kept before they are changed.
+            self._show(replace(draft, setup=before.setup) if before.setup.parent_run_id else draft)
+
+    def _show(self, draft: DraftView | None) -> None:
+        """Show a draft that was read."""
+        if draft is not None:
+            self._kept.pop(draft.base, None)
+        self._app.bench = self._bench.with_draft(draft)
 
     def ask_draft(self) -> None:
         """Ask for a version or a draft."""
@@ -96,9 +127,8 @@ class TestController:
             self._app.in_background(self._open_draft(lambda: self._manager.tests.open(name)))
 
     async def _open_draft(self, read: Callable[[], DraftView]) -> None:
-        await self._save_now()
-        draft = await asyncio.to_thread(read)
-        self._app.bench = self._bench.with_draft(draft)
+        await self.save_now()
+        self._show(await asyncio.to_thread(read))
         await self._read_tests()
 
     # --- the draft -------------------------------------------------------------------------------
@@ -107,7 +137,7 @@ class TestController:
         """Show a changed draft, and save it; ask first whether it may replace the draft that it hides."""
         before = self._bench.draft
         self._app.bench = self._bench.with_draft(draft)
-        if draft.hides_draft and draft.is_changed:
+        if draft.hides_draft:
             changes = ", ".join(map(place_words, draft.changes))
             lines = [
                 f"{draft.name} is there already, with other changes that are no version yet.",
@@ -116,9 +146,9 @@ class TestController:
             dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
             self._app.push_screen(dialog, partial(self._replace, draft, before, then))
             return
-        self._unsaved = draft
-        if not self._saving and not self._app.is_read_only:
-            self._app.in_background(self._save_now())
+        if not self._app.is_read_only:
+            self._unsaved = draft
+            self._app.in_background(self.save_now())
         if then is not None:
             then()
 
@@ -130,19 +160,53 @@ class TestController:
         is_sure: bool | None,
     ) -> None:
         if is_sure:
-            self.take_draft(replace(draft, hides_draft=False), then=then)
+            self._kept.pop(draft.base, None)
+            self.take_draft(draft.replacing(), then=then)
         else:
             self._app.bench = self._bench.with_draft(before)
 
-    async def _save_now(self) -> None:
-        """Save the draft until nothing has changed since."""
-        self._saving = True
-        try:
+    async def save_now(self) -> None:
+        """Save the draft until nothing has changed since; what cannot be saved waits for the next time."""
+        async with self._saving:
             while (draft := self._unsaved) is not None:
-                self._unsaved = None
-                await asyncio.to_thread(self._manager.tests.keep, draft)
-        finally:
-            self._saving = False
+                try:
+                    kept = await asyncio.to_thread(self._manager.tests.keep, self._known(draft))
+                except DraftChangedError as error:
+                    self._unsaved = None
+                    self._ask_over(draft, error)
+                    return
+                self._kept[draft.base] = kept.kept
+                if self._unsaved is draft:
+                    self._unsaved = None
+
+    def _known(self, draft: DraftView) -> DraftView:
+        """Return a draft with its text as it was kept last."""
+        return replace(draft, kept=self._kept.get(draft.base, draft.kept))
+
+    def _ask_over(self, draft: DraftView, error: DraftChangedError) -> None:
+        changes = ", ".join(map(place_words, draft.changes))
+        lines = [str(error), f"It would be replaced by {draft.base} with: {changes}"]
+        dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
+
+        def go_on(is_sure: bool | None) -> None:
+            if is_sure:
+                self._app.in_background(self._keep_over(draft))
+
+        self._app.push_screen(dialog, go_on)
+
+    async def _keep_over(self, draft: DraftView) -> None:
+        stored = await asyncio.to_thread(self._manager.tests.open, draft.base)
+        self._kept.pop(draft.base, None)
+        self._unsaved = replace(draft, hidden=stored.hidden).replacing()
+        await self.save_now()
+
+    def close(self) -> None:
+        """Save what is not saved yet, before the program ends."""
+        if self._unsaved is not None:
+            try:
+                self._manager.tests.keep(self._known(self._unsaved))
+            except FirstwatchError as error:
+                _log.error("%s could not be kept: %s", self._unsaved.name, error)
 
     def ask_save(self) -> None:
         """Ask for the name of the algorithm of which the draft becomes the next version."""
@@ -166,9 +230,10 @@ class TestController:
             self._app.in_background(self._save_version(draft, name))
 
     async def _save_version(self, draft: DraftView, name: str) -> None:
-        self._unsaved = None
-        saved = await asyncio.to_thread(self._manager.tests.save_version, draft, name)
-        self._app.bench = self._bench.with_draft(saved)
+        async with self._saving:
+            saved = await asyncio.to_thread(self._manager.tests.save_version, self._known(draft), name)
+            self._unsaved = None
+        self._show(saved)
         self._app.notify(f"Saved as {saved.base}", title="Save")
 
     def ask_discard(self) -> None:
@@ -183,8 +248,14 @@ class TestController:
     def _discard(self, is_sure: bool | None) -> None:
         draft = self._bench.draft
         if is_sure and draft is not None:
+            self._app.in_background(self._discard_now(draft))
+
+    async def _discard_now(self, draft: DraftView) -> None:
+        async with self._saving:
             self._unsaved = None
-            self._app.in_background(self._open_draft(lambda: self._manager.tests.discard(draft)))
+            stored = await asyncio.to_thread(self._manager.tests.discard, self._known(draft))
+        self._show(stored)
+        await self._read_tests()
 
     # --- tests -----------------------------------------------------------------------------------
 
@@ -256,8 +327,9 @@ class TestController:
             self._app.in_background(self._open_winner(test, int(point)))
 
     async def _open_winner(self, test: TestView, point: int | None) -> None:
-        await self._save_now()
+        await self.save_now()
         draft = await asyncio.to_thread(self._manager.tests.winner, test, point)
+        self._kept.pop(draft.base, None)
         self.take_draft(draft, then=partial(self._show_winner, draft))
         await self._read_tests()
 
@@ -389,9 +461,10 @@ class TestController:
         self._app.in_background(self._test_again(run))
 
     async def _test_again(self, run: RunView) -> None:
-        await self._save_now()
+        await self.save_now()
         draft = await asyncio.to_thread(self._manager.tests.open_run, run.run_id)
-        self._app.bench = replace(self._bench.with_draft(draft), is_open=True)
+        self._show(draft)
+        self._app.bench = replace(self._bench, is_open=True)
         await self._read_tests()
         baseline = next(
             (

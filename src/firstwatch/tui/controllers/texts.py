@@ -4,23 +4,24 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from textual.timer import Timer
 
 from firstwatch.manager.algorithm_text import edited, place_at
-from firstwatch.manager.build_service import LONGEST_NOTE, ChangedMeanwhileError
+from firstwatch.manager.build_service import ChangedMeanwhileError, note_problem
 from firstwatch.manager.build_views import PreviewView, TextView
-from firstwatch.manager.test_views import TestSetup
-from firstwatch.trading.errors import FirstwatchError
-from firstwatch.tui.build import Build
+from firstwatch.manager.test_views import DraftChangedError, TestSetup
+from firstwatch.trading.errors import FirstwatchError, WrongUseError
+from firstwatch.trading.text import clean_document
+from firstwatch.tui.build import Build, name_of
 from firstwatch.tui.controllers.algorithms import AlgorithmController
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.external_editor import edit_outside
-from firstwatch.tui.messages import PreviewArrived
+from firstwatch.tui.messages import PreviewArrived, TextEdited
 from firstwatch.tui.modals.choice import Choice, ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog
+from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.modals.market import MarketDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.state import StateApp
@@ -29,10 +30,13 @@ _log = logging.getLogger(__name__)
 
 _PAUSE_S = 0.3
 """How long nothing is typed before the draft is kept."""
+_AGAIN_S = 5.0
+"""How long it is waited after a draft could not be kept."""
 _LATE_S = 0.5
 """How long a picture may take before it is said that another one is shown."""
 _LOOK, _SAVE = "look", "save"
 
+Answer = TypeVar("Answer")
 Then = Callable[[TextView], None]
 """What is done with the version once the text is saved."""
 
@@ -44,9 +48,16 @@ class TextController:
         self._app = app
         self._launch = launch
         self._algorithms = algorithms
-        self._unsaved: TextView | None = None
-        """The text as it was written last, if that is not kept yet."""
-        self._keeping = False
+        self._unkept: dict[str, TextView] = {}
+        """Texts as they were written last, as far as they are not kept yet, by the names of their drafts."""
+        self._kept: dict[str, str] = {}
+        """Texts as they were kept last, by the names of their drafts."""
+        self._writing = asyncio.Lock()
+        """Of what changes stored drafts: one at a time."""
+        self._opening = 0
+        """Counts what is wanted in the editor: only the newest is shown."""
+        self._is_outside = False
+        """Another program has the text."""
         self._timer: Timer | None = None
         self._late: Timer | None = None
         self._cursor = (0, 0)
@@ -73,6 +84,7 @@ class TextController:
             self._has_listened = True
             self._manager.preview.listen(lambda found: self._app.post_message(PreviewArrived(found)))
         try:
+            await self._app.keep_drafts()
             found = await asyncio.to_thread(self._manager.build.open_newest)
             if self._build.text is None and found is not None:
                 self.show(found)
@@ -89,19 +101,58 @@ class TextController:
         self._app.in_background(self._open_with(lambda: text))
 
     async def _open_with(self, read: Callable[[], TextView | None]) -> None:
-        await self._keep_now()
+        self._opening += 1
+        number = self._opening
+        await self.keep_now()
         found = await asyncio.to_thread(read)
-        self.show(found)
+        # Keys that are text already must not get into another one.
+        if number == self._opening and not self._app.is_writing:
+            self.show(found)
+        await self._algorithms.read()
+
+    def open_again(self) -> None:
+        """Read the text again, when the mode is shown again: it may have been changed in Test mode."""
+        self._app.in_background(self._open_again())
+
+    async def _open_again(self) -> None:
+        await self._app.keep_drafts()
+        before = self._build.text
+        if before is None:
+            await self._open()
+            return
+        try:
+            found = await asyncio.to_thread(self._manager.build.open, before.draft)
+        except WrongUseError:
+            # Its draft was saved or discarded; of a new algorithm there is nothing else.
+            found = await asyncio.to_thread(self._manager.build.open, before.base) if before.base else before
+        if self._build.text is before and found != before:
+            self.show(found, goes_on=True)
         await self._algorithms.read()
 
     def show(self, text: TextView | None, *, goes_on: bool = False) -> None:
         """Put another text into the editor; ``goes_on``: it can be undone."""
+        self._look()
         if not goes_on:
             self._cursor, self._asked = (0, 0), None
+        if text is not None:
+            self._kept.pop(text.draft, None)
+            if (clean := clean_document(text.text)) != text.text:
+                text = edited(text, clean)
         self._app.build = self._build.with_text(text, goes_on=goes_on)
         self._picture()
 
+    def _look(self) -> None:
+        """Take in what was typed and is not looked at yet."""
+        if (typed := self._app.typed_text()) is not None:
+            self.take_typed(typed)
+
     # --- what is written -------------------------------------------------------------------------
+
+    def take_typed(self, typed: TextEdited) -> None:
+        """Take in what was typed, unless another text is open by now."""
+        text = self._build.text
+        if text is not None and typed.opened == self._build.opened:
+            self.take(edited(text, typed.text), typed.line, typed.column)
 
     def take(self, text: TextView, line: int, column: int) -> None:
         """Take in a text as it was written."""
@@ -109,10 +160,13 @@ class TextController:
         self._app.build = replace(self._build, text=text)
         self._picture()
         if not self._app.is_read_only:
-            self._unsaved = text
-            if self._timer is not None:
-                self._timer.stop()
-            self._timer = self._app.set_timer(_PAUSE_S, self.keep)
+            self._unkept[text.draft] = text
+            self._keep_in(_PAUSE_S)
+
+    def _keep_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self._app.set_timer(seconds, self.keep)
 
     def place(self, line: int, column: int) -> None:
         """Take in where the cursor is."""
@@ -120,33 +174,60 @@ class TextController:
         self._picture()
 
     def keep(self) -> None:
-        """Keep the draft now."""
-        if self._unsaved is not None and not self._keeping:
-            self._app.in_background(self._keep_now())
+        """Keep the drafts now."""
+        if self._unkept:
+            self._app.in_background(self.keep_now())
 
-    async def _keep_now(self) -> None:
-        """Keep the draft until nothing has been written since; what cannot be kept is kept in mind."""
-        self._keeping = True
-        try:
-            while (text := self._unsaved) is not None:
-                self._unsaved = None
-                try:
-                    await asyncio.to_thread(self._manager.build.keep, text)
-                except FirstwatchError:
-                    self._unsaved = self._unsaved or text
-                    raise
-        finally:
-            self._keeping = False
+    async def keep_now(self) -> None:
+        """Keep the drafts until nothing has been written since; what cannot be kept is tried again."""
+        async with self._writing:
+            await self._keep_all()
         kept = self._build.text
         if kept is not None and kept.is_changed and not self._build.lists(kept.draft):
             await self._algorithms.read()
 
+    async def _keep_all(self) -> None:
+        while self._unkept:
+            draft, text = next(iter(self._unkept.items()))
+            try:
+                kept = await asyncio.to_thread(self._manager.build.keep, self._known(text))
+            except DraftChangedError as error:
+                del self._unkept[draft]
+                self._ask_replace(text, error)
+                continue
+            except FirstwatchError:
+                self._keep_in(_AGAIN_S)
+                raise
+            self._kept[draft] = kept.kept
+            if self._unkept.get(draft) is text:
+                del self._unkept[draft]
+
+    def _known(self, text: TextView) -> TextView:
+        """Return a text with what was kept of it last."""
+        return replace(text, kept=self._kept.get(text.draft, text.kept))
+
+    def _ask_replace(self, text: TextView, error: DraftChangedError) -> None:
+        lines = [str(error), "The other text can be replaced by the one in the editor."]
+        dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
+
+        def go_on(is_sure: bool | None) -> None:
+            if is_sure:
+                self._app.in_background(self._replace(text))
+
+        self._app.push_screen(dialog, go_on)
+
+    async def _replace(self, text: TextView) -> None:
+        stored = await asyncio.to_thread(self._manager.build.open, text.draft)
+        self._kept[text.draft] = stored.kept
+        self._unkept.setdefault(text.draft, text)
+        await self.keep_now()
+
     def close(self) -> None:
         """Keep what is not kept yet, before the program ends."""
-        if (text := self._unsaved) is not None:
-            self._unsaved = None
+        self._look()
+        for text in self._unkept.values():
             try:
-                self._manager.build.keep(text)
+                self._manager.build.keep(self._known(text))
             except FirstwatchError as error:
                 _log.error("the newest text of %s could not be kept: %s", text.draft, error)
 
@@ -160,6 +241,8 @@ class TextController:
         asked = (text.text, text.setup, place_at(text.text, *self._cursor))
         if asked != self._asked:
             self._asked = asked
+            if self._build.problem:
+                self._app.build = replace(self._build, problem="")
             self._manager.preview.request(text, *self._cursor)
             if self._late is not None:
                 self._late.stop()
@@ -176,6 +259,9 @@ class TextController:
         is_first = self._build.preview is None
         if text is None or asked is None or (is_first and preview.text != asked[0]):
             return
+        if preview.symbol and asked[1].symbol and preview.symbol != asked[1].symbol:
+            # Asked for before another market was chosen.
+            return
         is_newest = preview.text == asked[0]
         if not preview.problem:
             self._app.build = replace(
@@ -188,13 +274,27 @@ class TextController:
         """Ask for the market of the chart and of the draft's tests."""
         text = self._build.text
         if text is not None:
-            self._app.push_screen(MarketDialog(text.setup), self._take_market)
+            self._ask(MarketDialog(text.setup), self._take_market)
 
-    def _take_market(self, setup: TestSetup | None) -> None:
-        text = self._build.text
-        if setup is not None and text is not None and setup != text.setup:
+    def _take_market(self, text: TextView, setup: TestSetup) -> None:
+        if setup != text.setup:
             self._app.build = replace(self._build, preview=None, problem="")
             self.take(replace(text, setup=setup), *self._cursor)
+
+    def _ask(self, dialog: Dialog[Answer], then: Callable[[TextView, Answer], object]) -> None:
+        """Ask about the text that is open; the answer acts on no other one."""
+        asked = self._build.text
+
+        def answered(answer: Answer | None) -> None:
+            text = self._build.text
+            if answer is None or asked is None or text is None:
+                return
+            if text.draft == asked.draft:
+                then(text, answer)
+            else:
+                self._app.notify(f"{name_of(text)} is open by now: nothing was done", severity="warning")
+
+        self._app.push_screen(dialog, answered)
 
     # --- saving ----------------------------------------------------------------------------------
 
@@ -203,48 +303,59 @@ class TextController:
         text = self._build.text
         if text is None:
             return
+        newest = max(
+            (each.version for each in self._app.live.algorithms if each.name == text.algorithm), default=0
+        )
         lines = [
-            f"It becomes the next version after {text.newest}."
-            if text.newest
-            else "It becomes the first version.",
+            f"It becomes version {newest + 1} of {text.algorithm}.",
             "",
             "What has changed, and why (may be empty):",
         ]
-        dialog = PromptDialog(title, lines, check=_note_problem)
-        self._app.push_screen(dialog, partial(self._save_with, then))
-
-    def _save_with(self, then: Then | None, note: str | None) -> None:
-        text = self._build.text
-        if note is not None and text is not None:
-            self._app.in_background(self._save(text, note, then))
+        dialog = PromptDialog(title, lines, check=note_problem)
+        self._ask(dialog, lambda text, note: self._app.in_background(self._save(text, note, then)))
 
     async def _save(self, text: TextView, note: str, then: Then | None, over: str = "") -> None:
-        # Kept before: a disk that is full at the version has the draft.
-        self._unsaved = text
-        await self._keep_now()
-        try:
-            saved = await asyncio.to_thread(self._manager.build.save, text, note, over=over)
-        except ChangedMeanwhileError as error:
-            self._ask_over(text, note, then, error)
-            return
-        written = self._build.text
-        has_gone_on = written is not None and written.text != text.text
-        self.show(edited(saved, written.text) if written is not None and has_gone_on else saved, goes_on=True)
+        async with self._writing:
+            # Kept before: a disk that is full at the version has the draft.
+            self._unkept.setdefault(text.draft, text)
+            await self._keep_all()
+            try:
+                saved = await asyncio.to_thread(self._manager.build.save, self._known(text), note, over=over)
+            except ChangedMeanwhileError as error:
+                self._ask_over(text, note, then, error)
+                return
+            self._take_saved(text, saved)
         self._app.notify(f"Saved as {saved.base}", title="Save")
         await self._algorithms.read()
         if then is not None:
             then(saved)
+
+    def _take_saved(self, text: TextView, saved: TextView) -> None:
+        """Show a version in place of the text that became it; what was written since goes on from it."""
+        self._look()
+        self._kept.pop(text.draft, None)
+        since, written = self._unkept.pop(text.draft, None), self._build.text
+        is_open = written is not None and written.draft == text.draft
+        if since is not None:
+            saved = edited(replace(saved, setup=since.setup), since.text)
+        if is_open:
+            self.show(saved, goes_on=True)
+        if since is not None:
+            self._unkept[saved.draft] = saved
+            self._keep_in(_PAUSE_S)
 
     def _ask_over(self, text: TextView, note: str, then: Then | None, error: ChangedMeanwhileError) -> None:
         choices = [
             Choice(_LOOK, "Look at the differences", f"between {error.newest} and this text"),
             Choice(_SAVE, "Save all the same", f"as the version after {error.newest}; it stays, too"),
         ]
-        dialog = ChoiceDialog(f"{error.newest} was saved meanwhile", choices, _LOOK)
+        dialog = ChoiceDialog(f"{error.newest} is newer", choices, _LOOK)
 
         def go_on(choice: str | None) -> None:
             if choice == _SAVE:
-                self._app.in_background(self._save(text, note, then, over=error.newest))
+                now = self._build.text
+                newest = now if now is not None and now.draft == text.draft else text
+                self._app.in_background(self._save(newest, note, then, over=error.newest))
             elif choice == _LOOK:
                 self._algorithms.show_differences(
                     error.newest, text.draft, then=lambda: self._ask_over(text, note, then, error)
@@ -262,7 +373,7 @@ class TextController:
 
     async def _kept_first(self, text: TextView, then: Then) -> None:
         """Do something with a version, once the market of its tests is kept."""
-        await self._keep_now()
+        await self.keep_now()
         then(text)
 
     def backtest(self) -> None:
@@ -286,16 +397,12 @@ class TextController:
                 else "Nothing of it was saved as a version."
             )
             dialog = ConfirmDialog("Discard the draft", [text.draft, stays], "Discard", is_dangerous=True)
-            self._app.push_screen(dialog, self._discard)
+            self._ask(dialog, lambda text, _yes: self._app.in_background(self._discard(text)))
 
-    def _discard(self, is_sure: bool | None) -> None:
-        text = self._build.text
-        if is_sure and text is not None:
-            self._unsaved = None
-            self._app.in_background(self._discard_now(text))
-
-    async def _discard_now(self, text: TextView) -> None:
-        left = await asyncio.to_thread(self._manager.build.discard, text)
+    async def _discard(self, text: TextView) -> None:
+        async with self._writing:
+            self._unkept.pop(text.draft, None)
+            left = await asyncio.to_thread(self._manager.build.discard, self._known(text))
         if left is None:
             self.show(await asyncio.to_thread(self._manager.build.open_newest))
         else:
@@ -307,17 +414,19 @@ class TextController:
     def edit_outside(self) -> None:
         """Edit the text in another program, which has the terminal meanwhile."""
         text = self._build.text
-        if text is not None:
+        if text is not None and not self._is_outside:
+            self._is_outside = True
             self._app.in_background(self._edit_outside(text))
 
     async def _edit_outside(self, text: TextView) -> None:
-        await self._keep_now()
-        written = await edit_outside(text.text, self._app.run_in_terminal)
-        if written != text.text:
-            new = edited(text, written)
+        try:
+            await self.keep_now()
+            left = await edit_outside(text.text, self._app.run_in_terminal)
+        finally:
+            self._is_outside = False
+        if left.text != text.text:
+            new = edited(text, left.text)
             self.show(new, goes_on=True)
             self.take(new, *self._cursor)
-
-
-def _note_problem(note: str) -> str:
-    return "" if len(note) <= LONGEST_NOTE else f"at most {LONGEST_NOTE} characters"
+        if left.problem:
+            self._app.notify(left.problem, severity="warning")

@@ -5,7 +5,6 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import TextArea
 
-from firstwatch.manager.algorithm_text import edited
 from firstwatch.manager.build_views import TextView
 from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.tui.build import name_of, problem_text, standing_text
@@ -127,7 +126,7 @@ class EditorPane(Pane):
         text = self.editor.text
         if build.text is None or build.opened != self._opened or text == build.text.text:
             return None
-        return TextEdited(edited(build.text, text), *self.editor.cursor_location)
+        return TextEdited(text, *self.editor.cursor_location, build.opened)
 
     @on(TextArea.Changed)
     def _changed(self, event: TextArea.Changed) -> None:

@@ -50,6 +50,9 @@ class BuildScreen(ModeScreen):
     def typed(self) -> TextEdited | None:
         return self.editor.typed() if self.editor.is_mounted else None
 
+    def stop_writing(self) -> None:
+        self.editor.editor.leave()
+
     def write(self) -> None:
         """Begin to write in the text."""
         self.show_pane(PaneId.EDITOR)

@@ -141,6 +141,9 @@ class ModeScreen(Screen[None]):
         """Return what was typed and is not known yet; None: nothing."""
         return None
 
+    def stop_writing(self) -> None:
+        """Let keys act again, where they are written into a text."""
+
     def step_tab(self, by: int) -> None:
         """Go ``by`` tabs on in the pane in front; without tabs there, in the first pane."""
         pane = self.pane(self.front)

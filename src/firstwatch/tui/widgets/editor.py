@@ -15,6 +15,7 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import Reactive
 from textual.strip import Strip
+from textual.theme import Theme
 from textual.widgets import TextArea
 from textual.widgets.text_area import TextAreaTheme
 
@@ -90,11 +91,16 @@ class Editor(TextArea, inherit_bindings=False):
     # --- what it shows -------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self.watch(self.app, "theme", self._take_colours)
+        self.app.theme_changed_signal.subscribe(self, self._take_colours)
+        self._take_colours(self.app.current_theme)
 
-    def _take_colours(self, _theme: str) -> None:
+    def _take_colours(self, _theme: Theme) -> None:
         colours = self.app.theme_variables
-        self._styles = {kind: Style.parse(f"{how} {colours[name]}") for kind, (name, how) in _COLOURS.items()}
+        self._styles = {
+            # Only colours that Rich can read: "auto 60%" is Textual's own.
+            kind: Style.parse(f"{how} {'dim' if colours[name].startswith('auto') else colours[name]}")
+            for kind, (name, how) in _COLOURS.items()
+        }
         self._styles["problem"] = Style.parse(f"underline {colours['error']}")
         self._drawn.clear()
         # Over the parts of the line with a colour of their own.
@@ -230,6 +236,11 @@ class Editor(TextArea, inherit_bindings=False):
         else:
             self.load_text(text)
             self.move_cursor((0, 0))
+
+    def action_paste(self) -> None:
+        """Paste what was copied here."""
+        if not self.read_only and self._has_room(len(self.app.clipboard)):
+            super().action_paste()
 
     def action_undo(self) -> None:
         if not self.read_only:

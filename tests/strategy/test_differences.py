@@ -119,6 +119,39 @@ def test_a_change_stands_alone_with_its_place_and_a_sentence(replaced, place, ki
     assert (change.place, change.kind, change.sentence) == (place, kind, sentence)
 
 
+@pytest.mark.parametrize(
+    ("place", "before", "after", "sentence"),
+    [
+        ("stop_loss", {"amount": 123456.7}, {"amount": 123456.8}, "stop: 123456.7 → 123456.8"),
+        ("stop_loss", {"amount": 1234567.5}, {"amount": 1e12}, "stop: 1234567.5 → 1000000000000"),
+        (
+            "stop_loss",
+            {"atr": 3.0, "period": 14},
+            {"atr": 3.0000004, "period": 14},
+            "stop: 3 × ATR(14) → 3.0000004 × ATR(14)",
+        ),
+        ("stop_loss", {"fraction": 0.07}, {"fraction": 0.0700000000000001}, "stop: 7 % → 7.00000000000001 %"),
+        ("sizing", {"fixed": 1234.567}, {"fixed": 1234.568}, "size: margin 1234.567 → margin 1234.568"),
+        ("reset.cooldown_bars", 1, 1.0, "reset, cooldown bars: 1 → 1.0"),
+        ("reset.cooldown_bars", 0.1 + 0.2, 0.3, "reset, cooldown bars: 0.30000000000000004 → 0.3"),
+    ],
+)
+def test_values_that_differ_read_differently(place, before, after, sentence):
+    assert Change(place, CHANGED, before, after).sentence == sentence
+
+
+VALUES = st.floats(1e-9, 1e12) | st.integers(-9, 9) | st.booleans() | st.sampled_from(["1", "on", "nothing"])
+
+
+@given(st.sampled_from(["stop_loss", "other"]), *(VALUES | st.lists(VALUES, max_size=2) for _ in range(2)))
+def test_no_two_values_read_the_same(place, one, other):
+    if place == "stop_loss":
+        one, other = {"amount": one}, {"amount": other}
+    for change in differences({place: one}, {place: other}):
+        before, arrow, after = change.sentence.partition(": ")[2].partition(" → ")
+        assert not arrow or before != after
+
+
 def test_a_condition_is_matched_by_likeness_and_not_by_its_place():
     found = changes(
         (

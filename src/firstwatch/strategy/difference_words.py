@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 from firstwatch.strategy.specification import EntryKind, EntryOrder, Level, Sizing, SizingKind
 from firstwatch.trading.launch import FollowUp
 from firstwatch.trading.launch_words import link_words, percent_words
+from firstwatch.trading.numbers import all_figures
+from firstwatch.trading.toml_text import inline_text
 
 TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\w*|[<>]=?|\s+|\S")
 _IN_GROUP = re.compile(r"(entry|exit)\.(long|short)(?:\.(required|optional|when))?.*")
@@ -27,6 +29,9 @@ def change_words(place: str, before: Any, after: Any) -> str:
         return f"{what}: {other} added"
     if other is None:
         return f"{what}: {one} removed"
+    if one == other:
+        # What sets them apart is how they are written: 1 and 1.0.
+        one, other = inline_text(before), inline_text(after)
     if _are_lists(before, after) and sorted(map(str, before)) == sorted(map(str, after)):
         return f"{what}: in another order"
     if isinstance(before, str) and isinstance(after, str):
@@ -39,14 +44,16 @@ def level_words(level: Level) -> str:
     if level.fraction is not None:
         distance = percent_words(level.fraction)
     else:
-        distance = f"{level.amount:g}" if level.atr is None else f"{level.atr:g} × ATR({level.period})"
+        distance = all_figures(level.value)
+        if level.atr is not None:
+            distance = f"{distance} × ATR({level.period})"
     return f"{distance} trailing" if level.trailing else distance
 
 
 def sizing_words(sizing: Sizing) -> str:
     """Return a position's size in words: ``50 % of equity``."""
     if sizing.kind is SizingKind.FIXED:
-        return f"margin {sizing.value:g}"
+        return f"margin {all_figures(sizing.value)}"
     share = percent_words(sizing.value)
     return f"{share} of equity" if sizing.kind is SizingKind.EQUITY else f"{share} of equity at risk"
 
@@ -55,7 +62,7 @@ def order_words(order: EntryOrder) -> str:
     """Return an entry order in words: ``limit, 5 bps away for 3 bars``."""
     match order.kind:
         case EntryKind.LIMIT:
-            return f"limit, {order.offset_bps:g} bps away for {order.timeout_bars} bars"
+            return f"limit, {all_figures(order.offset_bps)} bps away for {order.timeout_bars} bars"
         case EntryKind.TWAP:
             return f"twap over {order.bars} bars"
     return "market"
@@ -85,7 +92,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, float):
-        return f"{value:.10g}"
+        return all_figures(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_plain(each)}" for key, each in value.items()) or "nothing"
     if isinstance(value, list):

@@ -16,7 +16,7 @@ from firstwatch.trading.launch import (
     SessionWindow,
     Weekday,
 )
-from firstwatch.trading.numbers import plain
+from firstwatch.trading.numbers import all_figures, plain
 from firstwatch.trading.runs import ExitReason, StopMode
 from firstwatch.trading.text import counted
 
@@ -78,7 +78,7 @@ def link_words(link: FollowUp) -> str:
     after = ", ".join(EXIT_WORDS[reason] for reason in link.after)
     signal = "at a signal" if link.require_signal else "without a signal"
     bars = f"bar {link.wait_bars + 1} to {link.within_bars}"
-    size = "" if link.size_factor == 1 else f", size × {link.size_factor:g}"
+    size = "" if link.size_factor == 1 else f", size × {all_figures(link.size_factor)}"
     return f"after {after}: {SIDE_WORDS[link.side]}, {bars}, {signal}{size}"
 
 
@@ -105,8 +105,8 @@ def reset_words(reset: ResetSettings | None) -> str:
 
 
 def percent_words(share: float) -> str:
-    """Return a fraction as rounded per cent: ``2 %``."""
-    return f"{share * 100:.10g} %"
+    """Return a fraction as per cent, with all its figures: ``2 %``."""
+    return f"{plain(Decimal(str(share)) * 100)} %"
 
 
 def guard_words(guards: Guards) -> dict[str, str]:

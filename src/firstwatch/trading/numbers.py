@@ -71,6 +71,11 @@ def tidy_decimal(value: Decimal | float) -> Decimal:
     return Decimal(f"{value:.{_DIGITS}g}")
 
 
+def all_figures(value: float) -> str:
+    """Return the shortest text without an exponent that reads back as the same double."""
+    return plain(Decimal(str(value)))
+
+
 def price_text(value: Decimal | float) -> str:
     """Return a price with the figures that matter at its size: ``119,365.12``, ``0.0256``."""
     size = abs(float(value))

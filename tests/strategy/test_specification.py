@@ -163,10 +163,11 @@ def test_any_conditions_survive_toml(required: list[Condition], optional: list[C
         | st.text(st.characters(exclude_categories=["Cs"])),
         lambda inner: st.lists(inner, max_size=2),
         max_leaves=4,
-    )
+    ),
+    st.sampled_from(["a", "stop at", "a.b", "", "é", 'say "x"', "new\nline", "[a]"]) | st.text(st.characters(exclude_categories=["Cs"])),
 )  # fmt: skip
-def test_toml_text_is_read_back_by_the_standard_library(value: object):
-    document = {"value": value, "table": {"inner": {"value": value}}, "rows": [{"a": value}, {"a": 1}]}
+def test_toml_text_is_read_back_by_the_standard_library(value: object, key: str):
+    document = {key: value, f"{key}table": {key: {key: value}}, f"{key}rows": [{key: value}, {"a": 1}]}
     assert tomllib.loads(toml_text(document)) == document
 
 

@@ -1,11 +1,14 @@
 """Writing TOML: the standard library only reads it."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 _WIDTH = 100
 """Characters of a line; a longer list within an inline table is written with an item a line."""
 _STEP = "    "
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+"""A key that needs no quotes."""
 
 
 def toml_text(document: Mapping[str, Any], *, inline: Collection[str] = ()) -> str:
@@ -26,21 +29,22 @@ def inline_text(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(inline_text, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key} = {inline_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{_key(key)} = {inline_text(each)}' for key, each in value.items())}}}"
     return repr(value)
 
 
 def _lines(table: Mapping[str, Any], path: str, inline: Collection[str]) -> Iterator[str]:
     tables = {}
     for key, value in table.items():
+        name = _key(key)
         if _is_own(key, value, inline):
             # A list of plain values stays on its line, whatever its length: so it always was.
             is_table = isinstance(value, Mapping)
-            yield f"{key} = {_broken(value, len(key) + 3, '') if is_table else inline_text(value)}"
+            yield f"{name} = {_broken(value, len(name) + 3, '') if is_table else inline_text(value)}"
         else:
             tables[key] = value
     for key, value in tables.items():
-        name = f"{path}.{key}" if path else key
+        name = f"{path}.{_key(key)}" if path else _key(key)
         if isinstance(value, Mapping):
             if any(_is_own(*item, inline) for item in value.items()):
                 yield from ("", f"[{name}]")
@@ -65,9 +69,13 @@ def _broken(value: Any, used: int, indent: str) -> str:
         return text
     if isinstance(value, Mapping):
         # No line ends within the braces of a table but in a list in it.
-        return f"{{{', '.join(f'{key} = {_broken(each, _WIDTH, indent)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{_key(key)} = {_broken(each, _WIDTH, indent)}' for key, each in value.items())}}}"
     inner = f"{indent}{_STEP}"
     return "\n".join(["[", *(f"{inner}{_broken(each, 1, inner)}," for each in value), f"{indent}]"])
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

@@ -46,7 +46,8 @@ def test_a_tree_survives_toml_and_json(group: Group):
 @given(
     st.recursive(
         st.booleans() | st.integers(-(10**15), 10**15) | st.text(st.characters(exclude_categories=["Cs"])),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b", "a b", "a.b", ""]), inner),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "b", "a b", "a.b", ""]), inner),
         max_leaves=12,
     )
 )  # fmt: skip

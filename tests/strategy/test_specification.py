@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firstwatch.strategy import groups
 from firstwatch.strategy.conditions import Condition
 from firstwatch.strategy.evaluation import evaluate_arrays
+from firstwatch.strategy.language import parse_condition
 from firstwatch.strategy.specification import (
+    AlgorithmError,
     AlgorithmSpec,
     Direction,
     EntryKind,
@@ -164,11 +167,51 @@ def test_any_conditions_survive_toml(required: list[Condition], optional: list[C
         lambda inner: st.lists(inner, max_size=2),
         max_leaves=4,
     ),
-    st.sampled_from(["a", "stop at", "a.b", "", "é", 'say "x"', "new\nline", "[a]"]) | st.text(st.characters(exclude_categories=["Cs"])),
+    st.sampled_from(["a", "stop at", "a.b", "", "é", 'say "x"', "new\nline", "[a]"])
+    | st.text(st.characters(exclude_categories=["Cs"])),
 )  # fmt: skip
 def test_toml_text_is_read_back_by_the_standard_library(value: object, key: str):
     document = {key: value, f"{key}table": {key: {key: value}}, f"{key}rows": [{key: value}, {"a": 1}]}
     assert tomllib.loads(toml_text(document)) == document
+
+
+@pytest.mark.parametrize(
+    ("entry", "last"),
+    [
+        ({"required": ["close >"] * 50}, 'entry.long.required[49]: in "close >", column 8: '),
+        ({"required": [1] * 51}, "2 mistakes more"),
+        ({"required": [1] * 4_000}, "3,951 mistakes more"),
+        ({"required": ["x"] * 4_000}, "1 mistake more; 3,950 conditions not read"),
+        (
+            {"required": ["x"] * 30, "optional": ["x", "close > 1", 1] * 20},
+            "21 mistakes more; 1 condition not",
+        ),
+        ({"when": {"any": [{"any": []}] * 8_000}}, "7,951 mistakes more"),
+    ],
+)
+def test_the_last_line_of_many_mistakes_counts_those_that_have_none(entry, last):
+    document = tomllib.loads(sample_toml()) | {"entry": {"long": entry}, "exit": {}}
+    with pytest.raises(AlgorithmError) as error:
+        AlgorithmSpec.from_json(json.dumps(document), "it")
+    lines = str(error.value).split("\n")
+    assert len(lines) == len(error.value.mistakes) == 50
+    assert lines[-1].startswith(f"it: {last}")
+
+
+def test_no_more_conditions_are_read_than_mistakes_are_shown(monkeypatch):
+    read = []
+
+    def counting(text, base):
+        read.append(text)
+        return parse_condition(text, base)
+
+    monkeypatch.setattr(groups, "parse_condition", counting)
+    document = tomllib.loads(sample_toml()) | {
+        "entry": {"long": {"required": ["close > 1", "close >"] * 10_000}}
+    }
+    with pytest.raises(AlgorithmError):
+        AlgorithmSpec.from_json(json.dumps(document))
+    assert len(read) == 100
 
 
 def test_all_mistakes_of_a_file_come_together():

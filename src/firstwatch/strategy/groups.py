@@ -1,6 +1,7 @@
 """The conditions of an algorithm in groups: ``required``, ``optional``, and the tree ``when`` (rule 6)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Self, TypeVar
 
 from pydantic import (
@@ -15,11 +16,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from firstwatch.strategy.conditions import Condition
 from firstwatch.strategy.language import MAXIMUM_LENGTH, ConditionError, parse_condition
 from firstwatch.trading.orders import Side
 from firstwatch.trading.text import counted, quoted
+from firstwatch.trading.timeframe import Timeframe
 from firstwatch.trading.validation import value_text
 from firstwatch.trading.why import MOST_CONDITIONS
 
@@ -29,12 +32,28 @@ LISTS = (ANY, ALL, OF)
 """The keys of a tree's list, one of which it has."""
 DEEPEST_TREE = 5
 """Trees within one another; a file allows no more tables and arrays than they need."""
+MOST_MISTAKES = 50
+"""Lines in which the mistakes of a document are described; the last one counts those that have none."""
+UNREAD = "unread"
+"""Type of the error of a condition that is not read, because so many before it are wrong."""
 TAG = "item:"
 """How the tags begin that pydantic writes into the place of a mistake in a tree."""
 
 _CONDITION, _TREE = f"{TAG}condition", f"{TAG}tree"
 
 Key = str | int
+
+
+@dataclass(slots=True)
+class Reading:
+    """What the conditions of one document are read with."""
+
+    timeframe: Timeframe | None
+    """The algorithm's own; None: not known."""
+    wrong: int = 0
+    """Conditions that could not be understood so far: each takes long, and a text is read at each key."""
+
+
 Truth = TypeVar("Truth")
 
 
@@ -49,10 +68,13 @@ def _read_condition(value: object, info: ValidationInfo) -> Condition:
         return value
     if not isinstance(value, str):
         raise ValueError(f'a condition is a text like "rsi(14) < 30", not {value_text(value)}')
-    base = info.context.get("timeframe") if isinstance(info.context, dict) else None
+    reading = info.context if isinstance(info.context, Reading) else Reading(None)
+    if reading.wrong >= MOST_MISTAKES:
+        raise PydanticCustomError(UNREAD, "not read")
     try:
-        return parse_condition(value, base)
+        return parse_condition(value, reading.timeframe)
     except ConditionError as error:
+        reading.wrong += 1
         raise ValueError(f"in {quoted(value, MAXIMUM_LENGTH)}, {error}") from error
 
 

@@ -28,7 +28,18 @@ from firstwatch.strategy.core_state import MAXIMUM_LINKS
 from firstwatch.strategy.formulas import FORMULAS
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
-from firstwatch.strategy.groups import TAG, WHEN, Group, Key, Part, Placed, SideGroups
+from firstwatch.strategy.groups import (
+    MOST_MISTAKES,
+    TAG,
+    UNREAD,
+    WHEN,
+    Group,
+    Key,
+    Part,
+    Placed,
+    Reading,
+    SideGroups,
+)
 from firstwatch.strategy.language import ConditionError, timeframe_problem
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import FollowUpSide, ResetSettings
@@ -48,8 +59,6 @@ LONGEST_NAME = 80
 """Characters of an algorithm's name."""
 MOST_SLICES = 1_000
 """Most slices of an entry."""
-MOST_MISTAKES = 50
-"""Mistakes of a document that are described; the others are counted."""
 _SMALLEST, _LARGEST = 1e-9, 1e12
 """Bounds of an amount or a fraction."""
 
@@ -416,12 +425,12 @@ class AlgorithmSpec(Part):
         try:
             # Strict JSON: true is not a number and a number not a text, but names of choices are accepted.
             return cls.model_validate_json(
-                json.dumps(document), strict=True, context={"timeframe": known[0] if known else None}
+                json.dumps(document), strict=True, context=Reading(known[0] if known else None)
             )
         except ValidationError as error:
             if error.errors(include_url=False)[0]["type"] == "json_invalid":
                 raise WrongUseError(f"{where} is nested too deeply") from error
-            raise AlgorithmError(tuple(_mistakes(error)), where) from error
+            raise AlgorithmError(_mistakes(error), where) from error
 
 
 def name_problem(name: str) -> str:
@@ -489,24 +498,36 @@ def _exactly_one(part: BaseModel, kinds: type[StrEnum]) -> None:
         raise ValueError(f"exactly one of {names} is needed, {' and '.join(given) or 'none'} given")
 
 
-def _mistakes(error: ValidationError) -> Iterator[Mistake]:
-    """Yield the first mistakes, but not that of a list that is empty because its items are wrong."""
+def _mistakes(error: ValidationError) -> tuple[Mistake, ...]:
+    """Return the first mistakes, but not that of a list that is empty because its items are wrong."""
     found = error.errors(include_url=False)
-    for mistake in found[:MOST_MISTAKES]:
-        path, sentence = _path(mistake), validation_sentence(AlgorithmSpec, mistake, hidden=TAG)
-        if mistake["type"] == "too_short" and any(
-            len(_path(other)) > len(path) and _path(other)[: len(path)] == path for other in found
-        ):
-            continue
-        cause = getattr(mistake.get("ctx", {}).get("error"), "__cause__", None)
-        if isinstance(cause, ConditionError):
-            yield Mistake(key_of(path), sentence, cause.sentence, cause.column)
-            continue
-        for line in sentence.split("\n"):
-            named = _KEY.match(line)
-            yield Mistake(key_of(path) or (named[1] if named else ""), line)
-    if len(found) > MOST_MISTAKES:
-        yield Mistake("", f"{counted(len(found) - MOST_MISTAKES, 'mistake')} more")
+    around = {path[:length] for path in map(_path, found) for length in range(len(path))}
+    read = [
+        each
+        for each in found
+        if each["type"] != UNREAD and not (each["type"] == "too_short" and _path(each) in around)
+    ]
+    unread = sum(each["type"] == UNREAD for each in found)
+    described = [mistake for each in read[:MOST_MISTAKES] for mistake in _described(each)]
+    count = len(described) + len(read[MOST_MISTAKES:])
+    if count <= MOST_MISTAKES and not unread:
+        return tuple(described)
+    shown = described[: MOST_MISTAKES - 1]
+    more = f"{counted(count - len(shown), 'mistake')} more"
+    if unread:
+        more = f"{more}; {counted(unread, 'condition')} not read"
+    return (*shown, Mistake("", more))
+
+
+def _described(error: Mapping[str, Any]) -> Iterator[Mistake]:
+    path, sentence = _path(error), validation_sentence(AlgorithmSpec, error, hidden=TAG)
+    cause = getattr(error.get("ctx", {}).get("error"), "__cause__", None)
+    if isinstance(cause, ConditionError):
+        yield Mistake(key_of(path), sentence, cause.sentence, cause.column)
+        return
+    for line in sentence.split("\n"):
+        named = _KEY.match(line)
+        yield Mistake(key_of(path) or (named[1] if named else ""), line)
 
 
 def _path(mistake: Mapping[str, Any]) -> tuple[Key, ...]:

@@ -92,7 +92,7 @@ def clean_lines(text: str) -> str:
     lines = text.split("\n")
     shown = [clean(line) for line in lines[:LONGEST_TEXT]]
     if len(lines) > LONGEST_TEXT:
-        shown.append(f"… and {len(lines) - LONGEST_TEXT} lines more")
+        shown.append(f"… and {counted(len(lines) - LONGEST_TEXT, 'line')} more")
     return "\n".join(shown)
 
 

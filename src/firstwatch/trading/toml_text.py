@@ -69,7 +69,8 @@ def _broken(value: Any, used: int, indent: str) -> str:
         return text
     if isinstance(value, Mapping):
         # No line ends within the braces of a table but in a list in it.
-        return f"{{{', '.join(f'{_key(key)} = {_broken(each, _WIDTH, indent)}' for key, each in value.items())}}}"
+        items = (f"{_key(key)} = {_broken(each, _WIDTH, indent)}" for key, each in value.items())
+        return f"{{{', '.join(items)}}}"
     inner = f"{indent}{_STEP}"
     return "\n".join(["[", *(f"{inner}{_broken(each, 1, inner)}," for each in value), f"{indent}]"])
 

@@ -52,8 +52,9 @@ _NESTING = "__"
 _ENVIRONMENT_ONLY = ("home", "config")
 
 _KINDS = tuple(kind.value for kind in VenueKind)
-# Tags hold a colon, which no key of the file can: they are cut out of the location in an error.
+# Tags hold a colon, which no key of a setting does: they are cut out of the location in an error.
 _TAG = "kind:"
+_TAGS = frozenset(f"{_TAG}{kind}" for kind in VenueKind)
 _FIELD = re.compile(r'field "(\w+)"')
 """Finds the field in pydantic's error about a variable that is not JSON."""
 # The key that the error names for a venue without a known kind.
@@ -385,7 +386,7 @@ def load_settings(**overrides: Any) -> Settings:
             overrides.get(name) or os.environ.get(_PREFIX + name.upper()) for name in _ENVIRONMENT_ONLY
         )
         path = _file_of(Path(home) if home else None, Path(config) if config else None)
-        sentences = validation_sentences(Settings, error, hidden=_TAG)
+        sentences = validation_sentences(Settings, error, hidden=_TAGS)
         mistakes = zip(sentences, error.errors(include_url=False), strict=True)
         raise WrongUseError(
             "\n".join(f"{_origin(details['loc'], path)}: {sentence}." for sentence, details in mistakes)
@@ -446,7 +447,7 @@ def _refuse_misspelt_variables() -> None:
 
 def _origin(location: tuple[int | str, ...], path: Path | None) -> str:
     """Return where a wrong value was written: a variable, or the file."""
-    names = [str(part) for part in location if not str(part).startswith(_TAG)]
+    names = [str(part) for part in location if part not in _TAGS]
     for count in range(len(names), 0, -1):
         variable = _PREFIX + _NESTING.join(names[:count]).upper()
         if os.environ.get(variable):

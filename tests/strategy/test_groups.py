@@ -56,6 +56,11 @@ def test_any_inline_table_is_read_back_by_the_standard_library(value: object):
     assert tomllib.loads(toml_text(document, inline={"when"})) == document
 
 
+def test_a_key_that_begins_like_a_tag_is_named():
+    with pytest.raises(WrongUseError, match=r'unknown key entry\.long\.when\.any\[0\]\."item:x"; known are'):
+        AlgorithmSpec.from_toml(algorithm('{any = [{"item:x" = 1}]}'))
+
+
 def test_a_short_tree_is_one_line_and_a_long_one_has_a_line_for_each_item():
     short = AlgorithmSpec.from_toml(algorithm('{any = ["close > 1", {all = ["close > 2"]}]}'))
     assert 'when = {any = ["close > 1", {all = ["close > 2"]}]}\n' in short.to_toml()

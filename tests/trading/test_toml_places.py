@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 from firstwatch.strategy.specification import sample_toml
 from firstwatch.trading.toml_file import LONGEST_BYTES
 from firstwatch.trading.toml_places import Part, Places, places_of
+from firstwatch.trading.validation import key_of
 
 NAMES = st.text(string.ascii_lowercase + "_", min_size=1, max_size=6)
+KEYS = NAMES | st.sampled_from(['"a.b"', '"two words"', "'é'", '""', '"[0]"', "'say \"x\"'"])
+"""Names, and keys as they are written that need quotes."""
 TEXTS = st.text("ab1 \t\"'\\#[]{}=,.<é\N{SNOWMAN}\N{GRINNING FACE}", max_size=12)
 BLANKS = st.sampled_from(["", " ", "\t", "  "])
 GAPS = st.sampled_from(["", " ", "\n", "\n  # a [comment] = \"'\n", "  \n\n"])
@@ -50,7 +53,7 @@ def written_lists(draw, values):
 
 @st.composite
 def written_tables(draw, values):
-    pairs = draw(st.dictionaries(NAMES, values, max_size=3))
+    pairs = draw(st.dictionaries(KEYS, values, max_size=3))
     return (
         "{" + ",".join(f"{draw(BLANKS)}{name}{draw(BLANKS)}= {value} " for name, value in pairs.items()) + "}"
     )
@@ -62,30 +65,27 @@ VALUES = st.recursive(SCALARS, lambda inner: written_lists(inner) | written_tabl
 @st.composite
 def documents(draw):
     lines = []
-    for name, value in draw(st.dictionaries(NAMES, VALUES, max_size=4)).items():
+    for name, value in draw(st.dictionaries(KEYS, VALUES, max_size=4)).items():
         lines.append(f"{draw(BLANKS)}{name}{draw(BLANKS)}={draw(BLANKS)}{value}{draw(BLANKS)}# {draw(NAMES)}")
     for name in draw(st.lists(NAMES.map(lambda name: f"t{name}"), max_size=3, unique=True)):
         quoted = draw(st.sampled_from([name, f'"{name}"', f"'{name}'", f'"\\u{ord(name[0]):04x}{name[1:]}"']))
         how = draw(st.sampled_from(["[{}]", "[ {}.inner ]", "[[{}]]"]))
         for number in range(draw(st.integers(1, 2)) if how == "[[{}]]" else 1):
             lines.append(how.format(quoted))
-            for key, value in draw(st.dictionaries(NAMES, VALUES, max_size=2)).items():
+            for key, value in draw(st.dictionaries(KEYS, VALUES, max_size=2)).items():
                 lines.append(f"{key}.dotted = {value}" if draw(st.booleans()) else f"{key} = {value}")
             if how == "[[{}]]" and number == 0:
                 lines += [f"[{name}.below]", "deep = 1"]
     return "\n".join(lines) + draw(st.sampled_from(["", "\n"]))
 
 
-def values_in(value, place=""):
+def values_in(value, path=()):
     """Yield each value of a document with its place."""
-    if place:
-        yield place, value
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from values_in(inner, f"{place}.{name}" if place else name)
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from values_in(inner, f"{place}[{number}]")
+    if path:
+        yield key_of(path), value
+    if isinstance(value, dict | list):
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from values_in(inner, (*path, key))
 
 
 @given(documents())
@@ -189,6 +189,22 @@ def test_the_time_for_a_text_grows_with_its_length():
         begun_s = time.process_time()
         places_of(text)
         assert time.process_time() - begun_s < 10, sign
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[{'a' * 20_000}]\nb = [{'1,' * 12_000}]\n",
+        f"{'.'.join(['a' * 600] * 32)} = [{'1,' * 12_000}]\n",
+        f"{'[' * 20}'{'x' * 20_000}'",
+        f"[[{'a' * 20_000}]]\n" * 2 + f"b = [{'{c = 1},' * 5_000}]\n",
+    ],
+)
+def test_no_place_is_long_and_what_is_beyond_has_none(text):
+    places = places_of(f"{text}\n[b]\nc = 1\n")
+    assert max(map(len, places.spots)) <= 200
+    assert not {"b[0]", "b[0].c"} & set(places.spots)
+    assert {"b", "b.c"} <= set(places.spots)
 
 
 def test_the_nearest_place_is_that_of_the_table_around():

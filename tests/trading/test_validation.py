@@ -28,6 +28,10 @@ def test_an_unknown_key_that_is_near_to_nothing_gets_all_of_them() -> None:
     assert sentences(guards={"xyz": 1})[0].startswith("unknown key guards.xyz; known are daily_loss, ")
 
 
+def test_a_key_that_needs_quotes_has_them() -> None:
+    assert sentences(guards={"a.b": 1})[0].startswith('unknown key guards."a.b"; known are daily_loss, ')
+
+
 def test_values_are_shown_with_what_they_should_be() -> None:
     assert sentences(leverage=0) == ["leverage = 0: it should be 1 or more"]
     assert sentences(reset={"mode": "regularly"}) == [

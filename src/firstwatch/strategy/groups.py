@@ -36,10 +36,8 @@ MOST_MISTAKES = 50
 """Lines in which the mistakes of a document are described; the last one counts those that have none."""
 UNREAD = "unread"
 """Type of the error of a condition that is not read, because so many before it are wrong."""
-TAG = "item:"
-"""How the tags begin that pydantic writes into the place of a mistake in a tree."""
-
-_CONDITION, _TREE = f"{TAG}condition", f"{TAG}tree"
+TAGS = _CONDITION, _TREE = "item:condition", "item:tree"
+"""What pydantic writes into the place of a mistake in a tree."""
 
 Key = str | int
 

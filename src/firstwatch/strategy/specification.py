@@ -30,7 +30,7 @@ from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.functions import ParameterKind
 from firstwatch.strategy.groups import (
     MOST_MISTAKES,
-    TAG,
+    TAGS,
     UNREAD,
     WHEN,
     Group,
@@ -520,7 +520,7 @@ def _mistakes(error: ValidationError) -> tuple[Mistake, ...]:
 
 
 def _described(error: Mapping[str, Any]) -> Iterator[Mistake]:
-    path, sentence = _path(error), validation_sentence(AlgorithmSpec, error, hidden=TAG)
+    path, sentence = _path(error), validation_sentence(AlgorithmSpec, error, hidden=TAGS)
     cause = getattr(error.get("ctx", {}).get("error"), "__cause__", None)
     if isinstance(cause, ConditionError):
         yield Mistake(key_of(path), sentence, cause.sentence, cause.column)
@@ -531,4 +531,4 @@ def _described(error: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def _path(mistake: Mapping[str, Any]) -> tuple[Key, ...]:
-    return tuple(part for part in mistake["loc"] if not str(part).startswith(TAG))
+    return tuple(part for part in mistake["loc"] if part not in TAGS)

@@ -2,7 +2,8 @@
 
 What is TOML is decided by ``toml_file`` alone. This scanner accepts every valid text and gives its places; of
 a text that is being written it gives those that can be seen, and goes on in the next line after a mistake. A
-place is a path in the document, such as ``entry.long.required[0]``; offsets are those of characters.
+place is a path in the document, such as ``entry.long.required[0]`` or ``entry."a key"``, with quotes as TOML
+needs them; offsets are those of characters.
 """
 
 import re
@@ -10,9 +11,16 @@ import tomllib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import reduce
+
+from firstwatch.trading.toml_text import key_text
 
 _DEEPEST = 32
 """Values within one another, and parts of a key; what is deeper is passed over."""
+_LONGEST = 200
+"""Characters of a place; what has a longer one is passed over."""
+_BEYOND = "…"
+"""In its stead: no place is written like it."""
 _BLANKS = re.compile(r"[ \t]*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 """Between the entries of a list."""
@@ -157,12 +165,12 @@ class _Scanner:
         start, place = self._at, ""
         parts = self._key(Part.TABLE, "")
         for number, (name, begin, end) in enumerate(parts):
-            place = f"{place}.{name}" if place else name
+            place = _below(place, name)
             if is_list and number == len(parts) - 1:
                 self._spot(place, Spot(begin, end, begin, end))
                 self._lists[place] = self._lists.get(place, 0) + 1
             if place in self._lists:
-                place = f"{place}[{self._lists[place] - 1}]"
+                place = _below(place, self._lists[place] - 1)
             self._spot(place, Spot(begin, end, begin, end))
         if self._at >= len(self._text):
             self._write(Part.TABLE, "", start)
@@ -175,7 +183,7 @@ class _Scanner:
             return False
         place = table
         for name, begin, end in parts:
-            place = f"{place}.{name}" if place else name
+            place = _below(place, name)
             self._spot(place, Spot(begin, end, begin, end))
         if not self._pass(_EQUALS):
             return False
@@ -192,8 +200,7 @@ class _Scanner:
                 self._string()
                 name = _name(self._text[begin : self._at])
             if self._at >= len(self._text):
-                around = ".".join([*filter(None, [table]), *(known for known, _, _ in found)])
-                self._write(part, around, begin)
+                self._write(part, reduce(_below, (known for known, _, _ in found), table), begin)
             if self._at == begin:
                 return found
             found.append((name, begin, self._at))
@@ -249,7 +256,7 @@ class _Scanner:
             before = self._at
             self._pass(_GAP)
             if self._at >= len(self._text):
-                self._write(Part.VALUE, f"{place}[{number}]", self._at)
+                self._write(Part.VALUE, _below(place, number), self._at)
                 return
             line = self._text.rfind("\n", before, self._at) + 1
             if line and _STATEMENT.match(self._text, line):
@@ -262,7 +269,7 @@ class _Scanner:
             if self._text[begin] == ",":
                 self._at += 1
                 continue
-            if not self._value(f"{place}[{number}]", depth + 1, begin, begin):
+            if not self._value(_below(place, number), depth + 1, begin, begin):
                 return
             number += 1
 
@@ -290,12 +297,21 @@ class _Scanner:
         return found is not None and bool(found[0])
 
     def _spot(self, place: str, spot: Spot, *, is_value: bool = False) -> None:
-        if is_value or place not in self._places.spots:
+        if place != _BEYOND and (is_value or place not in self._places.spots):
             self._places.spots[place] = spot
 
     def _write(self, part: Part, place: str, start: int) -> None:
         if self._places.writing is None:
             self._places.writing = Writing(part, place, start)
+
+
+def _below(place: str, key: str | int) -> str:
+    """Return the place of what stands in another one, by its key or index."""
+    if isinstance(key, int):
+        found = f"{place}[{key}]"
+    else:
+        found = f"{place}.{key_text(key)}" if place else key_text(key)
+    return _BEYOND if place == _BEYOND or len(found) > _LONGEST else found
 
 
 def _name(written: str) -> str:

@@ -20,6 +20,11 @@ def toml_text(document: Mapping[str, Any], *, inline: Collection[str] = ()) -> s
     return "\n".join(_lines(document, "", inline)).strip() + "\n"
 
 
+def key_text(name: str) -> str:
+    """Return a key as it is written: in quotes, unless it is bare."""
+    return name if _BARE.fullmatch(name) else _quoted(name)
+
+
 def inline_text(value: Any) -> str:
     """Return a value, a table too, on one line."""
     if isinstance(value, bool):
@@ -29,14 +34,14 @@ def inline_text(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(inline_text, value))}]"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_key(key)} = {inline_text(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key_text(key)} = {inline_text(each)}' for key, each in value.items())}}}"
     return repr(value)
 
 
 def _lines(table: Mapping[str, Any], path: str, inline: Collection[str]) -> Iterator[str]:
     tables = {}
     for key, value in table.items():
-        name = _key(key)
+        name = key_text(key)
         if _is_own(key, value, inline):
             # A list of plain values stays on its line, whatever its length: so it always was.
             is_table = isinstance(value, Mapping)
@@ -44,7 +49,7 @@ def _lines(table: Mapping[str, Any], path: str, inline: Collection[str]) -> Iter
         else:
             tables[key] = value
     for key, value in tables.items():
-        name = f"{path}.{_key(key)}" if path else _key(key)
+        name = f"{path}.{key_text(key)}" if path else key_text(key)
         if isinstance(value, Mapping):
             if any(_is_own(*item, inline) for item in value.items()):
                 yield from ("", f"[{name}]")
@@ -69,14 +74,10 @@ def _broken(value: Any, used: int, indent: str) -> str:
         return text
     if isinstance(value, Mapping):
         # No line ends within the braces of a table but in a list in it.
-        items = (f"{_key(key)} = {_broken(each, _WIDTH, indent)}" for key, each in value.items())
+        items = (f"{key_text(key)} = {_broken(each, _WIDTH, indent)}" for key, each in value.items())
         return f"{{{', '.join(items)}}}"
     inner = f"{indent}{_STEP}"
     return "\n".join(["[", *(f"{inner}{_broken(each, 1, inner)}," for each in value), f"{indent}]"])
-
-
-def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _quoted(name)
 
 
 def _quoted(text: str) -> str:

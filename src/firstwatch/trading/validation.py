@@ -4,7 +4,7 @@ The sentences are the program's own: nothing of the library's text is in them.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, get_args
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from firstwatch.trading.numbers import plain
 from firstwatch.trading.text import clean, quoted
+from firstwatch.trading.toml_text import key_text
 
 _LONGEST = 60
 _WHAT_IT_SHOULD_BE: Mapping[str, str] = {
@@ -46,10 +47,12 @@ _WHAT_IT_IS: Mapping[str, str] = {
 }
 
 
-def validation_sentences(model: type[BaseModel], error: ValidationError, *, hidden: str = "") -> list[str]:
+def validation_sentences(
+    model: type[BaseModel], error: ValidationError, *, hidden: Collection[str] = ()
+) -> list[str]:
     """Return one sentence for each mistake that ``model`` found, keys written as ``windows[0].start``.
 
-    ``hidden``: prefix of the tags of a union, which are left out of the key.
+    ``hidden``: tags of a union, which are left out of the key.
     """
     return [validation_sentence(model, details, hidden=hidden) for details in error.errors(include_url=False)]
 
@@ -98,10 +101,10 @@ def why_wrong(details: Any) -> str:
     return f"it should be {what.format(**bounds)}"
 
 
-def validation_sentence(model: type[BaseModel], details: Any, *, hidden: str = "") -> str:
+def validation_sentence(model: type[BaseModel], details: Any, *, hidden: Collection[str] = ()) -> str:
     """Return the sentence of one of ``ValidationError.errors``."""
     *path, last = details["loc"] or ("",)
-    key = key_of(tuple(part for part in (*path, last) if not (hidden and str(part).startswith(hidden))))
+    key = key_of(tuple(part for part in details["loc"] if part not in hidden))
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
         known = sorted({name for owner in _models_at(model, path) for name in owner.model_fields})
@@ -122,8 +125,8 @@ def validation_sentence(model: type[BaseModel], details: Any, *, hidden: str = "
 
 
 def key_of(path: tuple[str | int, ...]) -> str:
-    """Return a path of keys and indexes as an operator reads it: ``windows[0].start``."""
-    parts = (f"[{part}]" if isinstance(part, int) else f".{clean(part, _LONGEST)}" for part in path)
+    """Return a path of keys and indexes as an operator writes it: ``windows[0].start``, ``fees."a key"``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{key_text(clean(part, _LONGEST))}" for part in path)
     return "".join(parts).removeprefix(".")
 
 

@@ -267,6 +267,20 @@ def test_the_usual_parameters_are_the_numbers_of_conditions_and_levels():
     assert not any(name.startswith(("sizing", "reset")) for name in names)
 
 
+def test_constants_of_arithmetic_are_varied_only_where_they_are_named():
+    spec = AlgorithmSpec.from_toml(
+        'name = "A"\ndirection = "long"\ntimeframe = "1h"\n[entry.long]\n'
+        'required = ["(high + low) / 2 > 1.02 * ema(20)", "100 * (close - open) / open > 1"]\n'
+        "[sizing]\nequity = 0.5\n"
+    )
+    assert {each.name for each in usual_parameters(spec)} == {
+        "entry.long.required[0].right.right.timeperiod",
+        "entry.long.required[1].right",
+    }
+    named = parse_parameter("entry.long.required[0].right.left=1..1.1", spec)
+    assert with_values(spec, {named.place: 1.05}) != spec
+
+
 def test_without_a_number_there_is_nothing_usual_to_vary():
     spec = AlgorithmSpec.from_toml(
         'name = "A"\ndirection = "long"\ntimeframe = "1h"\n[entry.long]\nrequired = ["close > open"]\n'

@@ -176,8 +176,8 @@ def usual_parameters(spec: AlgorithmSpec) -> tuple[Parameter, ...]:
     """Return the numbers that are varied where none are named: what conditions and levels are made of.
 
     Whole numbers of indicators and the distances of stop and target go from half to twice their value,
-    numbers that an operand is compared with from half below to half above. A 0, and which kind of moving
-    average is meant, are left as they are.
+    numbers that an operand is compared with from half below to half above. A 0, the constants of arithmetic,
+    and which kind of moving average is meant, are left as they are.
 
     Raises:
         WrongUseError: there is none.
@@ -186,7 +186,8 @@ def usual_parameters(spec: AlgorithmSpec) -> tuple[Parameter, ...]:
     for place in _places(spec):
         is_level = place.keys[0] in ("stop_loss", "take_profit")
         is_kind = (place.parameter or "").endswith(_AVERAGE_KIND)
-        if not place.value or is_kind or not (place.operand or is_level):
+        is_constant = place.parameter is None and len(place.operand) > 1
+        if not place.value or is_kind or is_constant or not (place.operand or is_level):
             continue
         value = Decimal(repr(place.value))
         bounds = sorted((value / 2, value * 2 if place.parameter or is_level else value * Decimal("1.5")))

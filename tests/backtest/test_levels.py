@@ -1,15 +1,19 @@
 """The levels that each bar met: those at which trades ended, there while a position was, compiled or not."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from firstwatch.backtest.prepared import PreparedCandles
+from firstwatch.backtest.replay import Played
 from firstwatch.backtest.settings import BacktestSettings
 from firstwatch.backtest.simulate import simulate_prepared
 from firstwatch.market.funding import NO_FUNDING
 from firstwatch.market.sessions import SessionCalendar
 from firstwatch.strategy.compiled import load_loop
-from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.core import new_state
+from firstwatch.strategy.core_settings import Costs, build_settings
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import ExitReason
@@ -69,6 +73,38 @@ def test_a_trade_ends_at_the_level_that_its_last_bar_met(changes):
         assert not np.isfinite(target[~is_held]).any()
     assert seen[ExitReason.TAKE_PROFIT]
     assert at_level > 10
+
+
+@pytest.mark.parametrize("assume", [False, True])
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_levels_are_the_same_wherever_a_pass_is_cut(assume, is_compiled, tmp_path_factory):
+    settings, spec = BacktestSettings(), AlgorithmSpec.from_toml(ACTIVE_TOML)
+    loop = load_loop(tmp_path_factory.mktemp("loop")) if is_compiled else None
+    candles = generated_candles(3, 1_500)
+    replay = PreparedCandles(candles, SessionCalendar(settings.session), NO_FUNDING).replay(spec)
+    core = build_settings(
+        spec,
+        market=DEFAULT_MARKET,
+        costs=Costs(0.0, 0.0, slippage_bps=0.0),
+        capital=settings.capital,
+        leverage=settings.leverage,
+        trades_limit=None,
+    )
+    signals = replay.signals
+    is_entry = (signals.entry_long == 1) | (signals.entry_short == 1)
+    first = int(np.flatnonzero(signals.ready & is_entry)[0]) + 1
+    found = []
+    # Bars of one, so that positions end on the first bar of a pass, and all in one.
+    for cuts in ([first, len(candles)], range(first, len(candles) + 1)):
+        state, made = new_state(core), Played(has_levels=True)
+        if assume:
+            replay.assume_position(state, core, first - 1)
+        for begin, end in pairwise(cuts):
+            replay.play(state, core, begin, end, made, loop=loop)
+        found.append(made.levels)
+    assert np.array_equal(*found)
+    assert (found[0][:, 1] == 0.0).any()
+    assert found[0][0, 0] == first or not assume
 
 
 def test_levels_change_nothing_and_are_the_same_compiled(tmp_path_factory):

@@ -105,8 +105,8 @@ def play_bars(
     needs_atr_target = settings.target_kind == ATR
     has_missed = len(missed) > 0
     has_levels = len(levels_at) > 0
-    stop = 0.0
-    target = 0.0
+    stop = state.stop if state.steps > 0 else 0.0
+    target = state.target if state.steps > 0 else 0.0
     level_count = 0
     atr_stop = 0.0
     atr_target = 0.0

@@ -104,6 +104,7 @@ def changes(*replaced: tuple[str, str], text: str = LONG) -> list[Change]:
             ADDED,
             "follow-up 1: after signal: same side, bar 1 to 5, at a signal added",
         ),
+        (("< 30", "> 30"), "entry.long.required[0]", CHANGED, "long entry: rsi(14) < 30 → rsi(14) > 30"),
         (('"1h"', '"4h"'), "timeframe", CHANGED, "timeframe: 1h → 4h"),
         (('name = "a"', 'name = "b"'), "name", CHANGED, "renamed: a → b"),
         (
@@ -132,6 +133,10 @@ def test_a_change_stands_alone_with_its_place_and_a_sentence(replaced, place, ki
         ),
         ("stop_loss", {"fraction": 0.07}, {"fraction": 0.0700000000000001}, "stop: 7 % → 7.00000000000001 %"),
         ("sizing", {"fixed": 1234.567}, {"fixed": 1234.568}, "size: margin 1234.567 → margin 1234.568"),
+        ("symbol", "BTC/USDC:USDC", "ETH/USDC:USDC", "symbol: BTC/USDC:USDC → ETH/USDC:USDC"),
+        ("symbol", "1000X/USDC:USDC", "100Y/USDC:USDC", "symbol: 1000X/USDC:USDC → 100Y/USDC:USDC"),
+        ("entry.long.required[0]", "cci(9) < -100", "cci(9) < -50", "long entry: cci(9) < -100 → -50"),
+        ("entry.long.required[0]", "mom(3) > .5", "mom(3) > .25", "long entry: mom(3) > .5 → .25"),
         ("reset.cooldown_bars", 1, 1.0, "reset, cooldown bars: 1 → 1.0"),
         ("reset.cooldown_bars", 0.1 + 0.2, 0.3, "reset, cooldown bars: 0.30000000000000004 → 0.3"),
     ],

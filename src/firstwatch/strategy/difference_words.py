@@ -12,7 +12,8 @@ from firstwatch.trading.launch_words import link_words, percent_words
 from firstwatch.trading.numbers import all_figures
 from firstwatch.trading.toml_text import inline_text
 
-TOKEN = re.compile(r"[A-Za-z_]\w*|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\w*|[<>]=?|\s+|\S")
+TOKEN = re.compile(r"[A-Za-z_]\w*|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\w*|[<>]=?|\s+|\S")
+_NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _IN_GROUP = re.compile(r"(entry|exit)\.(long|short)(?:\.(required|optional|when))?.*")
 _LINK = re.compile(r"reset\.follow_up\[(\d+)\]")
 _LISTS = {"required": "", "optional": ", one of", "when": ", when"}
@@ -114,10 +115,13 @@ def _are_lists(*values: Any) -> bool:
 
 
 def _narrowed(before: str, after: str) -> str:
-    """Return both texts as one where a single part differs: ``rsi(14) < 30 → 25``."""
+    """Return both texts as one where a single number differs: ``rsi(14) < 30 → 25``."""
     one, other = TOKEN.findall(before), TOKEN.findall(after)
     differ = [number for number, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]]
     if len(one) == len(other) and len(differ) == 1:
         (number,) = differ
-        return "".join((*one[: number + 1], " → ", *other[number:]))
+        if _NUMBER.fullmatch(one[number]) and _NUMBER.fullmatch(other[number]):
+            # A sign belongs to the number: -100 → -50.
+            begin = number - (one[number - 1 : number] == ["-"])
+            return "".join((*one[: number + 1], " → ", *other[begin:]))
     return f"{before} → {after}"

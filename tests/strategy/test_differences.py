@@ -145,6 +145,34 @@ def test_values_that_differ_read_differently(place, before, after, sentence):
     assert Change(place, CHANGED, before, after).sentence == sentence
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"stop_loss": {"fraction": 0.05}}, {"stop_loss": {"trailing": False, "fraction": 0.05}}),
+        ({"stop_loss": {"fraction": 1}}, {"stop_loss": {"fraction": 1.0}}),
+        ({"order": {"kind": "market"}}, {}),
+        ({"sizing": {"fixed": 100}}, {"sizing": {"fixed": 100.0}}),
+    ],
+)
+def test_tables_that_mean_the_same_do_not_differ(one, other):
+    assert not differences(one, other)
+    assert not differences(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"stop_loss": {"fraction": 0.05}}, {"stop_loss": {"fraction": "0.05"}}),
+        ({"stop_loss": {"fraction": 0.05}}, {"stop_loss": {"fraction": 0.05, "traling": False}}),
+        ({"stop_loss": {}}, {}),
+    ],
+)
+def test_a_table_that_is_wrong_differs(one, other):
+    (change,) = differences(one, other)
+    before, _, after = change.sentence.partition(": ")[2].partition(" → ")
+    assert before != after
+
+
 VALUES = st.floats(1e-9, 1e12) | st.integers(-9, 9) | st.booleans() | st.sampled_from(["1", "on", "nothing"])
 
 

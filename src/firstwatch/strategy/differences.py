@@ -7,11 +7,16 @@ A condition is matched with the one that is most like it, wherever it stands in 
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic import ValidationError
+
 from firstwatch.strategy.difference_words import TOKEN, change_words
+from firstwatch.strategy.groups import Part
+from firstwatch.strategy.specification import EntryOrder, Level, Sizing
 
 Document = Mapping[str, Any]
 
@@ -21,7 +26,12 @@ _NAME = 3
 """What a name weighs, beside a number or a sign."""
 _MOST_PAIRS = 10_000
 """Beyond so many, conditions are not matched: all are removed and added."""
-_TABLES = ("stop_loss", "take_profit", "sizing", "order")
+_TABLES: Mapping[str, type[Part]] = {
+    "stop_loss": Level,
+    "take_profit": Level,
+    "sizing": Sizing,
+    "order": EntryOrder,
+}
 """Tables that mean one thing, which changes as a whole."""
 
 
@@ -54,7 +64,7 @@ class Change:
 
 
 def differences(before: Document, after: Document) -> tuple[Change, ...]:
-    """Return what differs, in the order of the file; nothing, if and only if both are the same.
+    """Return what differs, in the order of the file; nothing, if and only if both mean the same.
 
     That an empty list or table stands where there was none counts only if nothing else differs.
     """
@@ -69,7 +79,7 @@ def _table(place: str, before: Document, after: Document) -> Iterator[Change]:
 
 
 def _value(place: str, before: Any, after: Any) -> Iterator[Change]:
-    if _written(before) == _written(after):
+    if _meaning(place, before) == _meaning(place, after):
         return
     found: list[Change] = []
     if place not in _TABLES:
@@ -161,6 +171,16 @@ def _change(place: str, before: Any, after: Any) -> Change:
 
 def _is_value(change: Change) -> bool:
     return not _all_are((change.before, change.after), Mapping | list)
+
+
+def _meaning(place: str, value: Any) -> str:
+    """Return a text that values of one meaning share: with all defaults, where they are valid."""
+    written = _written(value)
+    if place in _TABLES:
+        with suppress(ValidationError):
+            given = "{}" if value is None else written
+            return _TABLES[place].model_validate_json(given, strict=True).model_dump_json()
+    return written
 
 
 def _written(value: Any) -> str:

@@ -100,6 +100,10 @@ def test_per_cent_is_said_of_prices_only():
     assert distance(at("close > open", 4.0, 0.0, False, prices=True)) == "+4"
     assert distance(at("close > open", 100_000.0, 100_001.0, False, prices=True)) == "-0.0010 %"
     assert distance(at("close > open")) == "?"
+    assert distance(at("mom(2) > 0", -2e-10, 0.0, False)) == "-2e-10"
+    assert distance(at("mom(2) > 0", 2e-9, 0.0, False)) == "+0.000000002"
+    assert distance(at("mom(2) > 0", -0.0, 0.0, False)) == "+0"
+    assert distance(at("close > open", 1e5, 1e5 + 1e-4, False, prices=True)) == "-0.0000001 %"
 
 
 @given(

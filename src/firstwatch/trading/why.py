@@ -224,9 +224,17 @@ def distance(need: ConditionValue) -> str:
     difference = need.left - need.right
     if need.compares_prices and need.right > 0:
         per_cent = difference / need.right * 100
-        return f"{per_cent:+.{2 if abs(per_cent) >= 0.005 or not per_cent else 4}f} %"
+        return f"{_signed(per_cent, 2 if abs(per_cent) >= 0.005 or not per_cent else 4)} %"
     places = max(len(text.partition(".")[2]) for text in figures(need.left, need.right))
-    return f"{difference:+,.{places}f}"
+    return _signed(difference, places)
+
+
+def _signed(value: float, places: int) -> str:
+    """Return a value with its sign; what rounds to 0 has more figures instead."""
+    text = f"{value + 0.0:+,.{places}f}"
+    if not value or float(text.replace(",", "")):
+        return text
+    return f"{'+' if value > 0 else ''}{figure(value)}"
 
 
 def figures(left: float, right: float) -> tuple[str, str]:

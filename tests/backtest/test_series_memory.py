@@ -11,8 +11,10 @@ import pytest
 from firstwatch.backtest import series_memory
 from firstwatch.backtest.cache_folder import cache_folder
 from firstwatch.backtest.series_memory import SeriesFiles, SharedSeries
+from firstwatch.strategy import evaluation
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.evaluation import ArrayEvaluator, SeriesArrays, evaluate_arrays
+from firstwatch.strategy.indicators import lookback
 from firstwatch.strategy.language import parse_condition
 from firstwatch.strategy.specification import AlgorithmSpec, sample_toml
 from firstwatch.trading.timeframe import Timeframe
@@ -115,9 +117,35 @@ def test_another_history_is_another_file_and_only_the_columns_read_count(candles
 def test_another_version_of_the_functions_is_another_file(candles, files, monkeypatch):
     compute, calls = counted(np.zeros(BARS))
     shared(candles, files).outputs(Timeframe.M1, call_of("rsi(14)"), compute)
-    monkeypatch.setattr(series_memory, "FUNCTIONS_VERSION", "another")
+    monkeypatch.setattr(series_memory, "_VERSION", "another")
     shared(candles, files).outputs(Timeframe.M1, call_of("rsi(14)"), compute)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sma(3, source=-(close - open) / hl2)@1h",
+        "ema(9, source=rsi(14, source=ohlc4))",
+        "session_vwap().upperband",
+        "mavp(2, 30, periods=ht_dcperiod())@15m",
+    ],
+)
+def test_whatever_makes_a_series_is_in_the_name_of_its_file(text):
+    ran = set()
+    arrays = SeriesArrays(generated_candles(2, 4_000, Timeframe.M1))
+    operand = parse_condition(f"{text} > 0", Timeframe.M1).left
+    lookback.cache_clear()
+    sys.setprofile(lambda frame, event, _: ran.add(frame.f_code.co_filename) if event == "call" else None)
+    try:
+        arrays.seen(operand)
+    finally:
+        sys.setprofile(None)
+    folder = Path(evaluation.__file__).parent
+    assert {Path(each) for each in ran if Path(each).parent == folder} <= {
+        Path(module.__file__) for module in series_memory.SOURCES
+    }
+    assert evaluation.__file__ in ran
 
 
 def test_a_higher_timeframe_has_files_of_its_own(files):

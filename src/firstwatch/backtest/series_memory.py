@@ -2,7 +2,7 @@
 
 A file holds the outputs of one function over one history. Its name is the SHA-256 of all that they depend
 on: the candles' columns, the timeframe of the operand, the function with its parameters and its input, the
-version of the functions. It is mapped into memory, so that processes share it. Where it cannot be read or
+sources that compute it. It is mapped into memory, so that processes share it. Where it cannot be read or
 written the series is computed: nothing depends on a file.
 
 Over a year of minutes an RSI is computed in 1.3 ms, written in 6 ms and mapped in 0.5 ms: so a file is
@@ -23,11 +23,21 @@ import numpy as np
 
 from firstwatch.backtest.cache_folder import cache_folder
 from firstwatch.market.packed import locked
+from firstwatch.strategy import (
+    aggregate,
+    candles,
+    conditions,
+    evaluation,
+    formulas,
+    function_table,
+    indicators,
+    talib_table,
+)
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import Indicator, Price, PriceField, Series, series_of
 from firstwatch.strategy.evaluation import OpenTime, input_series
 from firstwatch.strategy.function_table import FUNCTIONS
-from firstwatch.strategy.indicators import FUNCTIONS_VERSION, FloatArray
+from firstwatch.strategy.indicators import FloatArray, talib
 from firstwatch.trading.timeframe import Timeframe
 
 FOLDER = "series"
@@ -39,6 +49,14 @@ MOST_MEMORY_BYTES = 128 * 2**20
 """Room of the series that one process keeps in memory."""
 WRITTEN_BYTES_A_S = 1e9
 
+SOURCES = (aggregate, candles, conditions, evaluation, formulas, function_table, indicators, talib_table)
+"""The modules that make a series of candles, beside TA-Lib."""
+_VERSION = "\n".join(
+    (
+        f"{talib.__version__} {talib.__ta_version__.decode()}",
+        *(hashlib.sha256(Path(source.__file__ or "").read_bytes()).hexdigest() for source in SOURCES),
+    )
+)
 _SUFFIX = ".npy"
 _FLOAT_BYTES = 8
 _COLUMNS = ("time_ms", "open", "high", "low", "close", "volume")
@@ -168,7 +186,7 @@ class SharedSeries:
     def _name(self, timeframe: Timeframe, call: Indicator) -> str:
         """Return the name of a function's file."""
         base = self._candles.timeframe
-        parts = [FUNCTIONS_VERSION, base.value, timeframe.value, str(call)]
+        parts = [_VERSION, base.value, timeframe.value, str(call)]
         found = hashlib.sha256("\n".join(parts).encode())
         # Higher bars depend on the times, too, and are made of all columns.
         for column in _columns(call) if timeframe is base else _COLUMNS:

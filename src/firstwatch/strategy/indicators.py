@@ -4,20 +4,17 @@ A bar at which an input of a function is not finite does not exist for that func
 there and its memory does not change. Arrays and streams both do so.
 """
 
-import hashlib
 import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.strategy import formulas
 from firstwatch.strategy.formulas import FORMULAS, State, Value
 from firstwatch.strategy.function_table import FUNCTIONS
 
@@ -34,16 +31,6 @@ finally:
     for _name in _HIDDEN:
         del _modules[_name]
     _modules.update(_found)
-
-TALIB_VERSION = f"{talib.__version__} {talib.__ta_version__.decode()}"
-"""The version of the package and of the library in it."""
-FUNCTIONS_VERSION = "\n".join(
-    (
-        TALIB_VERSION,
-        *(hashlib.sha256(Path(source).read_bytes()).hexdigest() for source in (__file__, formulas.__file__)),
-    )
-)
-"""What the values of functions depend on beside their inputs."""
 
 _BLOCK = 8_192
 """Bars of an array that a formula goes through at once: few enough for the processor's cache."""

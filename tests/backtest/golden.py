@@ -12,6 +12,7 @@ from pathlib import Path
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
 from firstwatch.strategy.core_settings import CORE_VERSION, Costs
+from firstwatch.strategy.groups import Reading
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.timeframe import Timeframe
@@ -58,7 +59,7 @@ def _spec(name: str, direction: str = "long", **parts: object) -> AlgorithmSpec:
         "take_profit": {"fraction": 0.05},
         "sizing": {"equity": 0.5},
     } | parts
-    return AlgorithmSpec.model_validate(document, context={"timeframe": Timeframe.H1})
+    return AlgorithmSpec.model_validate(document, context=Reading(Timeframe.H1))
 
 
 def _chain(**link: object) -> ResetSettings:

@@ -9,6 +9,7 @@ from firstwatch.backtest.simulate import BacktestSettings
 from firstwatch.market.funding import FundingSeries
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.groups import Reading
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.launch import Guards, ResetSettings, SessionSettings
 from firstwatch.trading.limit_fills import LimitFills, LimitRule
@@ -142,7 +143,7 @@ def specifications(draw, kinds=("market", "limit", "twap")):
         "order": draw(_orders(kinds)),
         "reset": draw(resets(direction)).model_dump(mode="json"),
     }
-    return AlgorithmSpec.model_validate(document, context={"timeframe": Timeframe.H1})
+    return AlgorithmSpec.model_validate(document, context=Reading(Timeframe.H1))
 
 
 @st.composite

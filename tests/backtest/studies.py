@@ -30,6 +30,7 @@ from firstwatch.backtest.tester import Tester
 from firstwatch.backtest.trial import Outcome, Trial, tried
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.core_settings import Costs
+from firstwatch.strategy.groups import Reading
 from firstwatch.strategy.parameters import parse_parameters
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.market import Market
@@ -108,7 +109,7 @@ def _random_spec(random: np.random.Generator) -> AlgorithmSpec:
     document["entry"] = {side: {"required": [(falls if side == "long" else rises)[side]]} for side in sides}
     document["exit"] = {side: {"required": [(rises if side == "long" else falls)[side]]} for side in sides}
     document["sizing"] = {"equity": 0.5}
-    return AlgorithmSpec.model_validate(document, context={"timeframe": Timeframe.H1})
+    return AlgorithmSpec.model_validate(document, context=Reading(Timeframe.H1))
 
 
 def _tester(candles: CandleArrays, costs: Costs, specs: Sequence[AlgorithmSpec]) -> Iterable[Outcome]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstwatch.strategy.groups import DEEPEST_TREE, Group, Tree
+from firstwatch.strategy.groups import DEEPEST_TREE, Group, Reading, Tree
 from firstwatch.strategy.specification import AlgorithmError, AlgorithmSpec
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.timeframe import Timeframe
@@ -177,11 +177,28 @@ def test_conditions_come_in_the_order_of_the_file_with_their_places():
         ("when.any[1].of[1].all[0]", "when.any[1].of[1].all", 0, (1, 2, 1)),
         ("when.any[1].of[2]", "when.any[1].of", 2, (1, 2)),
     ]
-    assert [each.is_required for each in group.placed] == [True, False, False, False, False, False]
+    assert [number for number in range(6) if group.needs(number)] == [0, 1]
     assert group.fewest == 3
     both = Group.model_validate({"when": {"all": [tree, "close > 7", {"all": ["close > 8"]}]}})
-    assert [each.is_required for each in both.placed] == [False] * 4 + [True, True]
+    assert [number for number in range(6) if both.needs(number)] == [4, 5]
     assert both.fewest == 3
+
+
+@pytest.mark.parametrize(
+    ("document", "needed"),
+    [
+        ({"required": ["close > 1", "close > 2"]}, [0, 1]),
+        ({"optional": ["close > 1", "close > 2"]}, []),
+        ({"optional": ["close > 1"]}, [0]),
+        ({"when": {"all": ["close > 1", "close > 2"]}}, [0, 1]),
+        ({"when": {"at_least": 2, "of": ["close > 1", "close > 2"]}}, [0, 1]),
+        ({"when": {"at_least": 1, "of": ["close > 1", "close > 2"]}}, []),
+        ({"when": {"any": [{"all": ["close > 1", "close > 2"]}]}}, [0, 1]),
+    ],
+)
+def test_groups_that_mean_the_same_need_the_same_conditions(document, needed):
+    group = Group.model_validate(document)
+    assert [number for number, _ in enumerate(group.placed) if group.needs(number)] == needed
 
 
 @settings(max_examples=60, deadline=None)
@@ -194,7 +211,7 @@ def test_without_one_condition_the_others_stay_in_their_order(group: Group, data
     if left.when is not None:
         # What is left is a tree that a file can hold.
         assert Group.model_validate({"when": left.when.model_dump(mode="json", exclude_none=True)},
-                                    context={"timeframe": Timeframe.H1}).when == left.when  # fmt: skip
+                                    context=Reading(Timeframe.H1)).when == left.when  # fmt: skip
 
 
 def test_a_tree_without_its_last_condition_goes():

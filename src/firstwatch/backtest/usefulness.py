@@ -253,7 +253,7 @@ def _use(
 ) -> ConditionUse:
     place, holds, met = group.placed[number], group.holds[number], group.met
     rises = met[1:] & ~met[:-1] & holds[1:] & ~holds[:-1]
-    is_idle = place.is_required and bool(holds.all())
+    is_idle = group.group.needs(number) and bool(holds.all())
     before, after = whole.metrics, without.metrics
     score = score_of(
         *_aligned(whole, without, capital),

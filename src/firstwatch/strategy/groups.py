@@ -124,7 +124,9 @@ class Tree(Part):
     @property
     def wanted(self) -> int:
         """How many of its items must be true."""
-        return {ANY: 1, ALL: len(self.items)}.get(self.key) or self.at_least or 0
+        if self.at_least is not None:
+            return self.at_least
+        return 1 if self.key == ANY else len(self.items)
 
 
 class Placed(NamedTuple):
@@ -150,11 +152,6 @@ class Placed(NamedTuple):
     def number(self) -> int:
         """Its place in that list, from 0."""
         return int(self.keys[-1])
-
-    @property
-    def is_required(self) -> bool:
-        """Of a group's condition: the group cannot be true without it."""
-        return self.keys[0] == REQUIRED or {key for key in self.keys[1:] if isinstance(key, str)} == {ALL}
 
 
 def place_text(keys: Sequence[Key]) -> str:
@@ -209,6 +206,11 @@ class Group(Part):
     def fewest(self) -> int:
         """How many conditions must be true at least for the group to be."""
         return len(self.required) + bool(self.optional) + (_fewest(self.when) if self.when else 0)
+
+    def needs(self, number: int) -> bool:
+        """Return whether the group cannot be true without a condition, counted in the order of ``placed``."""
+        others = [each != number for each in range(len(self.conditions))]
+        return not self.combined(others, lambda wanted, truths: sum(truths) >= wanted)
 
     def combined(self, truths: Sequence[Truth], at_least: Callable[[int, Sequence[Truth]], Truth]) -> Truth:
         """Return the truth of the group by those of its conditions, in the order of ``placed``.

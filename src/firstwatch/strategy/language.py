@@ -1,6 +1,7 @@
 """The condition language: parses one line to a typed condition (rule 6 of ``firstwatch.strategy``)."""
 
 import math
+import re
 from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -41,6 +42,9 @@ _Tree = Any
 """A lark tree: what its children are follows from the grammar, which mypy cannot read."""
 
 _PRICES = frozenset(PriceField)
+_NOT = "not"
+_NOT_AN_OPERAND = "not stands before a whole condition, as in not rsi(14) < 30"
+_ENDS_WITH_NOT = re.compile(rf"(?<!\w){_NOT}\s*$", re.IGNORECASE)
 _SERIES_ARGUMENTS = ("source", "periods")
 _WORDS = {
     "NUMBER": "a number",
@@ -55,6 +59,7 @@ _WORDS = {
     "DOT": "a point",
     "AT": "@",
     "EQUAL": "=",
+    "TIMES": "+ - * /",
     "$END": "the end",
 }
 
@@ -129,15 +134,21 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     if isinstance(error, UnexpectedCharacters):
         position = error.pos_in_stream or 0
         column, found = position + 1, quoted(text[position])
-        expected = set(error.allowed or ())
+        before = _parser().parse_interactive(text[:position])
+        before.exhaust_lexer()
+        expected = before.accepts()
     elif isinstance(error, UnexpectedToken):
         expected = set(error.accepts or error.expected)
         if error.token.type != "$END":
             column, found = _column(error.token), quoted(error.token)
     if "NAME" in expected:
         expected.discard("LPAR")
+    elif name := _ENDS_WITH_NOT.search(text[: column - 1]):
+        return ConditionError(_NOT_AN_OPERAND, name.start() + 1)
     if "CROSSES" in expected:
         expected = {"COMPARISON", "CROSSES"}
+    if "$END" not in expected:
+        expected.discard("TIMES")
     words = " or ".join(word for key, word in _WORDS.items() if key in expected)
     hint = nearest(found.strip('"'), ["crosses", "above", "below"]) if found[1:2].isalpha() else ""
     return ConditionError(f"{words or 'something else'} expected, {found} found{hint}", column)
@@ -219,18 +230,20 @@ def _computed(operand: Operand, anchored: _Tree) -> Operand:
 
 
 def _series(tree: _Tree, place: _Place) -> Series:
-    name_token, arguments, output, timeframe_token = tree.children
+    name_token, arguments, output, at_token, timeframe_token = tree.children
     name, column = str(name_token).lower(), _column(name_token)
     if place.is_inner and timeframe_token is not None:
         raise ConditionError(
             "a source has the timeframe of the indicator around it; write the timeframe behind that one",
-            _column(timeframe_token) - 1,
+            _column(at_token),
         )
     timeframe = _timeframe(timeframe_token, place.base) if timeframe_token is not None else None
     if name in _PRICES:
         if arguments is not None or output is not None:
             raise ConditionError(f"{name} is a price: it takes no parameters and has no outputs", column)
         return Price(PriceField(name), timeframe)
+    if name == _NOT:
+        raise ConditionError(_NOT_AN_OPERAND, column)
     if name not in FUNCTIONS:
         kind = "price" if arguments is None else "indicator"
         known = [*FUNCTIONS, *_PRICES] if arguments is None else list(FUNCTIONS)

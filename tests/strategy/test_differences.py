@@ -137,6 +137,12 @@ def test_a_change_stands_alone_with_its_place_and_a_sentence(replaced, place, ki
         ("symbol", "1000X/USDC:USDC", "100Y/USDC:USDC", "symbol: 1000X/USDC:USDC → 100Y/USDC:USDC"),
         ("entry.long.required[0]", "cci(9) < -100", "cci(9) < -50", "long entry: cci(9) < -100 → -50"),
         ("entry.long.required[0]", "mom(3) > .5", "mom(3) > .25", "long entry: mom(3) > .5 → .25"),
+        (
+            "order",
+            {"kind": "limit", "offset_bps": 5, "timeout_bars": 1},
+            {"kind": "twap", "bars": 1},
+            "entry order: limit, 5 bps away for 1 bar → twap over 1 bar",
+        ),
         ("reset.cooldown_bars", 1, 1.0, "reset, cooldown bars: 1 → 1.0"),
         ("reset.cooldown_bars", 0.1 + 0.2, 0.3, "reset, cooldown bars: 0.30000000000000004 → 0.3"),
     ],

@@ -55,6 +55,11 @@ CROSS = at("ema(9) crosses below ema(21)", 119_301.2, 119_318.4, True, prices=Tr
         (at("not close crosses above ema(9)", 2.0, 3.0, True), "close 2 did not cross above ema(9) 3"),
         (at("not close crosses above ema(9)", 3.0, 2.0, False), "close 3 crossed above ema(9) 2"),
         (
+            at("rsi(14, source=-(close - open)) < 30", 25.0, 30.0, True),
+            "rsi(14, source=-(close - open)) 25 is below 30",
+        ),
+        (at("(high + low) / 2 > 1", 25.0, 1.0, True), "(high + low) / 2 = 25 is above 1"),
+        (
             at("close > ema(20) + 2 * atr(14)", 101.5, 100.25, True),
             "close 101.5 is above ema(20) + 2 * atr(14) = 100.25",
         ),

@@ -10,6 +10,7 @@ from firstwatch.strategy.specification import EntryKind, EntryOrder, Level, Sizi
 from firstwatch.trading.launch import FollowUp
 from firstwatch.trading.launch_words import link_words, percent_words
 from firstwatch.trading.numbers import all_figures
+from firstwatch.trading.text import counted
 from firstwatch.trading.toml_text import inline_text
 
 TOKEN = re.compile(r"[A-Za-z_]\w*|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\w*|[<>]=?|\s+|\S")
@@ -63,9 +64,9 @@ def order_words(order: EntryOrder) -> str:
     """Return an entry order in words: ``limit, 5 bps away for 3 bars``."""
     match order.kind:
         case EntryKind.LIMIT:
-            return f"limit, {all_figures(order.offset_bps)} bps away for {order.timeout_bars} bars"
+            return f"limit, {all_figures(order.offset_bps)} bps away for {counted(order.timeout_bars, 'bar')}"
         case EntryKind.TWAP:
-            return f"twap over {order.bars} bars"
+            return f"twap over {counted(order.bars, 'bar')}"
     return "market"
 
 

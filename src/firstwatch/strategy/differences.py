@@ -25,7 +25,7 @@ _ALIKE = 0.5
 _NAME = 3
 """What a name weighs, beside a number or a sign."""
 _MOST_PAIRS = 10_000
-"""Beyond so many, conditions are not matched: all are removed and added."""
+"""Pairs that one comparison weighs; conditions of lists beyond are not matched: all are removed and added."""
 _TABLES: Mapping[str, type[Part]] = {
     "stop_loss": Level,
     "take_profit": Level,

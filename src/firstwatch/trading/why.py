@@ -20,6 +20,8 @@ _NOT = "not "
 _OPERATION = re.compile(rf"({_NOT})?(.+?) (crosses above|crosses below|<=|>=|<|>) (.+)")
 _NUMBER = re.compile(r"-?[0-9.]+(e[+-]?[0-9]+)?")
 _ARITHMETIC = re.compile(r"^-| [-+*/] ")
+_INNER = re.compile(r"\([^()]*\)")
+"""What stands between the innermost parentheses."""
 _LIST = re.compile(r"\.(optional|any|all|of)\b")
 _WORDS = {
     "<": "below",
@@ -260,7 +262,10 @@ def _named(operand: str, value: str) -> str:
     """Return an operand with its value; a number is its own value."""
     if _is_number(operand):
         return value
-    return f"{operand} = {value}" if _ARITHMETIC.search(operand) else f"{operand} {value}"
+    outer, was = operand, ""
+    while outer != was:
+        outer, was = _INNER.sub("", outer), outer
+    return f"{operand} = {value}" if _ARITHMETIC.search(outer) else f"{operand} {value}"
 
 
 def _is_number(operand: str) -> bool:

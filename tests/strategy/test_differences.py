@@ -253,6 +253,13 @@ def test_thousands_of_conditions_are_compared_in_bounded_time():
     assert len(found) == 8_000
 
 
+def test_many_lists_are_compared_with_the_bound_of_one():
+    one, other = ({"any": [f"rsi({number}) < {by}" for number in range(100)]} for by in (30, 31))
+    found = differences({"required": [one] * 40}, {"required": [other] * 40})
+    assert sum(each.kind is CHANGED for each in found) == 100
+    assert len(found) == 100 + 39 * 200
+
+
 @settings(max_examples=300, deadline=None)
 @given(specifications(), specifications())
 def test_nothing_differs_exactly_where_the_hashes_are_equal(one, other):

@@ -68,83 +68,87 @@ def differences(before: Document, after: Document) -> tuple[Change, ...]:
 
     That an empty list or table stands where there was none counts only if nothing else differs.
     """
-    found = tuple(_table("", before, after))
+    found = tuple(_Comparison().table("", before, after))
     return tuple(each for each in found if each.before or each.after or _is_value(each)) or found
 
 
-def _table(place: str, before: Document, after: Document) -> Iterator[Change]:
-    for key in dict.fromkeys((*before, *after)):
-        where = f"{place}.{key}" if place else key
-        yield from _value(where, before.get(key), after.get(key))
+class _Comparison:
+    """One walk through two documents, with what it may still spend."""
 
+    def __init__(self) -> None:
+        self._pairs_left = _MOST_PAIRS
 
-def _value(place: str, before: Any, after: Any) -> Iterator[Change]:
-    if _meaning(place, before) == _meaning(place, after):
-        return
-    found: list[Change] = []
-    if place not in _TABLES:
-        if _all_are((before, after), Mapping):
-            found = list(_table(place, before or {}, after or {}))
-        elif _all_are((before, after), list):
-            found = list(_list(place, before or [], after or []))
-    # An empty table beside one that is not there, and a list in another order, differ as a whole.
-    yield from found or [_change(place, before, after)]
+    def table(self, place: str, before: Document, after: Document) -> Iterator[Change]:
+        for key in dict.fromkeys((*before, *after)):
+            where = f"{place}.{key}" if place else key
+            yield from self._value(where, before.get(key), after.get(key))
 
+    def _value(self, place: str, before: Any, after: Any) -> Iterator[Change]:
+        if _meaning(place, before) == _meaning(place, after):
+            return
+        found: list[Change] = []
+        if place not in _TABLES:
+            if _all_are((before, after), Mapping):
+                found = list(self.table(place, before or {}, after or {}))
+            elif _all_are((before, after), list):
+                found = list(self._list(place, before or [], after or []))
+        # An empty table beside one that is not there, and a list in another order, differ as a whole.
+        yield from found or [_change(place, before, after)]
 
-def _list(place: str, before: Sequence[Any], after: Sequence[Any]) -> Iterator[Change]:
-    pairs = dict(_pairs(before, after))
-    for number, value in enumerate(after):
-        where = f"{place}[{number}]"
-        if number in pairs:
-            yield from _value(where, before[pairs[number]], value)
-        else:
-            yield _change(where, None, value)
-    for number in sorted(set(range(len(before))) - set(pairs.values())):
-        yield _change(f"{place}[{number}]", before[number], None)
+    def _list(self, place: str, before: Sequence[Any], after: Sequence[Any]) -> Iterator[Change]:
+        pairs = dict(self._pairs(before, after))
+        for number, value in enumerate(after):
+            where = f"{place}[{number}]"
+            if number in pairs:
+                yield from self._value(where, before[pairs[number]], value)
+            else:
+                yield _change(where, None, value)
+        for number in sorted(set(range(len(before))) - set(pairs.values())):
+            yield _change(f"{place}[{number}]", before[number], None)
 
+    def _pairs(self, before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int, int]]:
+        """Yield which entries belong together: the place in ``after``, and the one in ``before``."""
+        equal = defaultdict(list)
+        for number, value in enumerate(before):
+            equal[_written(value)].append(number)
+        left_after = []
+        for number, value in enumerate(after):
+            if same := equal[_written(value)]:
+                yield number, same.pop(0)
+            else:
+                left_after.append(number)
+        left_before = sorted(number for numbers in equal.values() for number in numbers)
+        for is_text in (True, False):
+            ones, others = (
+                [number for number in numbers if isinstance(values[number], str) is is_text]
+                for numbers, values in ((left_before, before), (left_after, after))
+            )
+            if is_text:
+                yield from self._like(before, after, ones, others)
+            else:
+                yield from zip(others, ones, strict=False)
 
-def _pairs(before: Sequence[Any], after: Sequence[Any]) -> Iterator[tuple[int, int]]:
-    """Yield which entries belong together: the place in ``after``, and the one in ``before``."""
-    equal = defaultdict(list)
-    for number, value in enumerate(before):
-        equal[_written(value)].append(number)
-    left_after = []
-    for number, value in enumerate(after):
-        if same := equal[_written(value)]:
-            yield number, same.pop(0)
-        else:
-            left_after.append(number)
-    left_before = sorted(number for numbers in equal.values() for number in numbers)
-    for is_text in (True, False):
-        ones, others = (
-            [number for number in numbers if isinstance(values[number], str) is is_text]
-            for numbers, values in ((left_before, before), (left_after, after))
+    def _like(
+        self, before: Sequence[str], after: Sequence[str], ones: Sequence[int], others: Sequence[int]
+    ) -> Iterator[tuple[int, int]]:
+        pairs = len(ones) * len(others)
+        if pairs > self._pairs_left:
+            return
+        self._pairs_left -= pairs
+        weights = {(0, number): _weights(before[number]) for number in ones}
+        weights |= {(1, number): _weights(after[number]) for number in others}
+        # Equal likeness: the nearer pair first, so that both directions match the same pairs.
+        ranked = sorted(
+            (-likeness, abs(one - other), one + other, one, other)
+            for one in ones
+            for other in others
+            if (likeness := _likeness(weights[0, one], weights[1, other])) > _ALIKE
         )
-        if is_text:
-            yield from _like(before, after, ones, others)
-        else:
-            yield from zip(others, ones, strict=False)
-
-
-def _like(
-    before: Sequence[str], after: Sequence[str], ones: Sequence[int], others: Sequence[int]
-) -> Iterator[tuple[int, int]]:
-    if len(ones) * len(others) > _MOST_PAIRS:
-        return
-    weights = {(0, number): _weights(before[number]) for number in ones}
-    weights |= {(1, number): _weights(after[number]) for number in others}
-    # Equal likeness: the nearer pair first, so that both directions match the same pairs.
-    ranked = sorted(
-        (-likeness, abs(one - other), one + other, one, other)
-        for one in ones
-        for other in others
-        if (likeness := _likeness(weights[0, one], weights[1, other])) > _ALIKE
-    )
-    taken: set[tuple[int, int]] = set()
-    for *_, one, other in ranked:
-        if (0, one) not in taken and (1, other) not in taken:
-            taken |= {(0, one), (1, other)}
-            yield other, one
+        taken: set[tuple[int, int]] = set()
+        for *_, one, other in ranked:
+            if (0, one) not in taken and (1, other) not in taken:
+                taken |= {(0, one), (1, other)}
+                yield other, one
 
 
 def _weights(condition: str) -> Counter[str]:

@@ -1,6 +1,5 @@
 """Resamples bars to a higher timeframe, bar by bar (rule 3 of ``firstwatch.strategy``)."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,41 +39,33 @@ class Aggregator:
 
     def push(self, bar: Bar) -> tuple[Bar, ...]:
         """Take the next base bar and return the higher bars that are closed now: none, one or two."""
-        return tuple(closed for _, closed in self.extend([bar]))
+        closed = []
+        into_ms = bar.time_ms % self._ms
+        if bar.time_ms - into_ms != self._bucket_ms:
+            if self._is_whole:
+                closed.append(self._bar())
+            # A bar whose predecessor was seen is whole even if it begins with a hole.
+            is_whole = self._bucket_ms >= 0 or into_ms == 0
+            self._bucket_ms = int(bar.time_ms - into_ms)
+            self._is_whole = is_whole and self._bucket_ms > self._after_ms
+            self._open, self._high, self._low, self._volume = bar.open, bar.high, bar.low, 0.0
+        self._high = max(self._high, bar.high)
+        self._low = min(self._low, bar.low)
+        self._close = bar.close
+        self._volume += bar.volume
+        if into_ms == self._ms - self._base_ms and self._is_whole:
+            closed.append(self._bar())
+            self._is_whole = False
+        return tuple(closed)
 
-    def extend(self, bars: Iterable[Sequence[float]]) -> list[tuple[int, Bar]]:
-        """Take base bars, as fields in the order of ``Bar``, and return the higher bars that they close.
-
-        Each comes with the position of the base bar that closed it.
-        """
-        ms, last_ms, after_ms = self._ms, self._ms - self._base_ms, self._after_ms
-        bucket_ms, is_whole = self._bucket_ms, self._is_whole
-        first, highest, lowest, last, total = self._open, self._high, self._low, self._close, self._volume
-        closed: list[tuple[int, Bar]] = []
-        for index, (time_ms, opened, high, low, close, volume) in enumerate(bars):
-            into_ms = time_ms % ms
-            if time_ms - into_ms != bucket_ms:
-                if is_whole:
-                    closed.append((index, Bar(bucket_ms, first, highest, lowest, last, total)))
-                # A bar whose predecessor was seen is whole even if it begins with a hole.
-                is_whole = bucket_ms >= 0 or into_ms == 0
-                bucket_ms = int(time_ms - into_ms)
-                if bucket_ms <= after_ms:
-                    is_whole = False
-                first, highest, lowest, total = opened, high, low, 0.0
-            highest = max(highest, high)
-            lowest = min(lowest, low)
-            last = close
-            total += volume
-            if into_ms == last_ms and is_whole:
-                closed.append((index, Bar(bucket_ms, first, highest, lowest, last, total)))
-                is_whole = False
-        self._bucket_ms, self._is_whole = bucket_ms, is_whole
-        self._open, self._high, self._low, self._close, self._volume = first, highest, lowest, last, total
-        return closed
+    def _bar(self) -> Bar:
+        return Bar(self._bucket_ms, self._open, self._high, self._low, self._close, self._volume)
 
     def begin(self, candles: CandleArrays) -> list[tuple[int, Bar]]:
-        """Return what ``extend`` returns for the first bars of all, to the bit and much sooner."""
+        """Return what ``push`` returns for the first bars of all, to the bit and much sooner.
+
+        Each higher bar comes with the position of the base bar that closed it.
+        """
         if len(candles) == 0:
             return []
         into_ms = candles.time_ms % self._ms

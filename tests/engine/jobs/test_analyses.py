@@ -7,18 +7,18 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.backtest.cross_validation import cross_validate, to_json
-from firstwatch.backtest.inputs import BacktestRequest
+from firstwatch.backtest.inputs import FROM_ANYWHERE, FROM_VENUE, BacktestRequest
 from firstwatch.backtest.review import review_json
 from firstwatch.backtest.settings import BacktestSettings
-from firstwatch.engine.jobs import process
+from firstwatch.engine.jobs import inputs, process
 from firstwatch.engine.jobs.cross_validation import CrossValidationRequest, Reoptimisation
-from firstwatch.engine.jobs.inputs import read_request
+from firstwatch.engine.jobs.inputs import read_request, read_source
 from firstwatch.engine.jobs.usefulness import UsefulnessRequest
 from firstwatch.engine.launch.checks import CHECKS
 from firstwatch.engine.launch.compared import cross_validated_of
 from firstwatch.engine.launch.facts import judge
 from firstwatch.engine.launch.gather import gather
-from firstwatch.market.files import write_candles
+from firstwatch.market.files import CandleFile, write_candles
 from firstwatch.settings import TestSettings, load_settings
 from firstwatch.store import algorithms, wallets
 from firstwatch.store.analyses import latest_analysis
@@ -32,6 +32,7 @@ from firstwatch.trading.errors import DamagedRowError, FirstwatchError, VenueErr
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.launch import LaunchSettings
 from tests.candles import generated_candles
+from tests.engine.host import rig
 
 SYMBOL = "BTC/USDC:USDC"
 SAMPLE = AlgorithmSpec.from_toml(sample_toml())
@@ -60,6 +61,23 @@ def asked(tmp_path):
         candles=str(path),
         settings=BacktestSettings(leverage=Decimal(2)),
     )
+
+
+@pytest.mark.parametrize("candles", [FROM_VENUE, FROM_ANYWHERE])
+def test_no_more_of_the_newest_bars_are_read_than_are_wanted(tmp_path, monkeypatch, candles):
+    settings = rig.make_folder(tmp_path / "home", bars=10)
+    request = BacktestRequest(
+        algorithm="sample.toml",
+        spec_json=SAMPLE.canonical_json(),
+        candles=candles,
+        venue="paper" if candles == FROM_VENUE else None,
+        symbol=SYMBOL,
+        from_ms=0,
+    )
+    wanted, given = [], CandleFile(tmp_path, CANDLES, ())
+    monkeypatch.setattr(inputs, "venue_candles", lambda *asked: wanted.append(asked[-1]) or given)
+    assert read_source(settings, request, SystemClock(), bars=50).file is given
+    assert wanted == [50]
 
 
 def run(kind, request, **changed):

@@ -65,7 +65,7 @@ def read_source(
     """
     spec = request.spec
     if request.candles == FROM_ANYWHERE:
-        return _of_any_venue(settings, request, spec, clock)
+        return _of_any_venue(settings, request, spec, clock, bars)
     if request.venue is None:
         return _of_files(settings.home, request, spec)
     return _of_venue(settings, request, spec, clock, bars)
@@ -102,7 +102,9 @@ def input_of(request: BacktestRequest, spec: AlgorithmSpec, source: Source) -> B
     )
 
 
-def _of_any_venue(settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock) -> Source:
+def _of_any_venue(
+    settings: Settings, request: BacktestRequest, spec: AlgorithmSpec, clock: Clock, bars: int | None
+) -> Source:
     """Return the market at the first venue that has it, and the longest candles of it that there are."""
     problems = []
     kept = _covering(settings.home, request, spec)
@@ -111,7 +113,7 @@ def _of_any_venue(settings: Settings, request: BacktestRequest, spec: AlgorithmS
             update={"venue": name, "candles": FROM_VENUE if kept is None else str(kept)}
         )
         try:
-            return _of_venue(settings, at_venue, spec, clock)
+            return _of_venue(settings, at_venue, spec, clock, bars)
         except FirstwatchError as error:
             problems.append(str(error))
     raise WrongUseError(" ".join(problems))
@@ -144,7 +146,7 @@ def _of_venue(
     request: BacktestRequest,
     spec: AlgorithmSpec,
     clock: Clock,
-    bars: int | None = None,
+    bars: int | None,
 ) -> Source:
     assert request.venue is not None
     with reading_venue(settings, request.venue, clock) as venue:

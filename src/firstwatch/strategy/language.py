@@ -134,7 +134,7 @@ def _unexpected(text: str, error: UnexpectedInput) -> ConditionError:
     if isinstance(error, UnexpectedCharacters):
         position = error.pos_in_stream or 0
         column, found = position + 1, quoted(text[position])
-        before = _parser().parse_interactive(text[:position])
+        before: Any = _parser().parse_interactive(text[:position])
         before.exhaust_lexer()
         expected = before.accepts()
     elif isinstance(error, UnexpectedToken):

@@ -342,7 +342,7 @@ async def test_a_version_that_was_saved_meanwhile_is_said_and_both_stay(home, cl
         await on.press("ctrl+s")
         await on.press("enter")
         await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the question")
-        assert "@2 was saved meanwhile" in on.text()
+        assert "@2 is newer" in on.text()
         await on.press("enter")
         await on.until(lambda: isinstance(on.app.screen, MessageDialog), "the differences")
         assert "40" in on.text()

@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from typing import Any
 
-from firstwatch.manager.test_views import DraftChangedError, DraftView, TestView
+from firstwatch.manager.test_views import DRAFT_OF, DraftChangedError, DraftView, TestView
 from firstwatch.manager.views import RunView
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.tui.bench import Bench, place_words
@@ -95,14 +96,19 @@ class TestController:
         if before is None:
             await self._open()
             return
-        try:
-            draft = await asyncio.to_thread(self._manager.tests.open, before.name)
-        except WrongUseError:
-            # Its draft was saved or discarded.
-            draft = await asyncio.to_thread(self._manager.tests.open, before.base)
+        draft = await asyncio.to_thread(self._opened_again, before)
         if self._bench.draft is before:
             # The settings of a test of a run are not kept before they are changed.
             self._show(replace(draft, setup=before.setup) if before.setup.parent_run_id else draft)
+
+    def _opened_again(self, before: DraftView) -> DraftView:
+        stored: DraftView = self._manager.tests.open(before.base)
+        if before.is_changed or stored.hidden != before.hidden:
+            # Its draft, unless that was saved or discarded, or fits into no form.
+            with suppress(WrongUseError):
+                draft: DraftView = self._manager.tests.open(f"{DRAFT_OF}{before.base}")
+                return draft
+        return stored
 
     def _show(self, draft: DraftView | None) -> None:
         """Show a draft that was read."""

@@ -289,3 +289,22 @@ def test_a_pipe_is_added_like_a_file(firstwatch, stored, tmp_path):
 def test_a_note_that_is_too_long_is_refused(firstwatch, stored):
     answer = firstwatch("algorithm", "note", "dips@1", "x" * 301)
     assert (answer.code, "at most 300 characters" in answer.err) == (2, True)
+
+
+def test_what_was_written_before_the_terminal_was_closed_is_a_draft(firstwatch, stored, editor):
+    editor(
+        "import signal\nopen(path, 'a').write('# an hour of work')\n"
+        "for each in (os.getppid(), os.getpid()):\n    os.kill(each, signal.SIGHUP)"
+    )
+    answer = firstwatch("algorithm", "edit", "dips")
+    assert (answer.code, "was ended by signal 1" in answer.err) == (1, True)
+    assert "kept as a draft" in answer.err
+    editor("assert '# an hour of work' in open(path).read()")
+    assert firstwatch("algorithm", "edit", "dips").code == 0
+
+
+def test_a_name_is_quoted_for_the_shell(firstwatch, editor):
+    name = "Grün $(id) #1"
+    assert firstwatch("algorithm", "new", name).code == 0
+    editor("open(path, 'w').write('name =')")
+    assert f"edit '{name}@1' goes on" in firstwatch("algorithm", "edit", name).err

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -24,6 +25,8 @@ from tests.ui import scenes
 NEW_RUN = "feedfacecafebeef"
 _PATIENCE = 400
 """Looks of 25 ms."""
+_QUIET_LOOKS = 4
+"""So often in a row there is nothing to do."""
 _SETTLES_S = 1.0
 _WORKER_S = 0.2
 """So long it is waited for what goes on in the background, which may be anything."""
@@ -64,8 +67,9 @@ class Stage:
         await self.pilot.pause()
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        for key in keys:
+            await self.app._press_keys([key])
+            await settled(self.pilot)
 
     async def type(self, text: str) -> None:
         await self.press(*("space" if sign == " " else sign for sign in text))
@@ -99,14 +103,23 @@ async def settled(pilot: Pilot[None]) -> None:
     """
     # Seconds of this process: on a busy machine others have most of those that pass.
     app, begun_s, quiet = pilot.app, time.process_time(), 0
-    while quiet < 4 and (elapsed_s := time.process_time() - begun_s) < _SETTLES_S:
+    while quiet < _QUIET_LOOKS and (elapsed_s := time.process_time() - begun_s) < _SETTLES_S:
         await asyncio.sleep(0.001)
-        await pilot._wait_for_screen()
+        if quiet == _QUIET_LOOKS // 2:
+            # A message that is being handled has left its queue: each widget answers when it has done that.
+            await pilot._wait_for_screen()
         app.screen._on_timer_update()
-        pumps = [app, *(pump for screen in app.screen_stack for pump in screen.walk_children(with_self=True))]
         is_busy = elapsed_s < _WORKER_S and any(worker.is_running for worker in app.workers)
-        # A message that is being handled has left its queue: the next looks find what it has led to.
-        quiet = 0 if is_busy or any(pump.message_queue_size for pump in pumps) else quiet + 1
+        pumps = (pump for screen in app.screen_stack for pump in screen.walk_children(with_self=True))
+        quiet = 0 if is_busy or app.message_queue_size or any(map(_has_messages, pumps)) else quiet + 1
+
+
+def _has_messages(pump: DOMNode) -> bool:
+    return bool(pump.message_queue_size)
+
+
+async def _go_on(*_seconds: float) -> None:
+    """Take the place of a wait between keys: it is waited after each."""
 
 
 @asynccontextmanager
@@ -137,7 +150,7 @@ async def stage(
                     await settled(pilot)
 
                 with (
-                    patch("textual.app.wait_for_idle", wait_for_idle),
+                    patch("textual.app.wait_for_idle", _go_on),
                     patch("textual.pilot.wait_for_idle", wait_for_idle),
                 ):
                     yield Stage(app, pilot, manager, home)

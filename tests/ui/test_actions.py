@@ -397,8 +397,9 @@ async def test_a_run_that_is_chosen_on_a_frozen_screen_shows_its_details(home, c
     with scenes.attached(home, clock):
         async with stage(home, clock=clock) as on:
             await on.ready()
+            await on.press("F")
             frozen = on.app.snapshot.runs
-            await on.press("F", "down")
+            await on.press("down")
             await on.until(lambda: on.app.snapshot.selected.run_id == scenes.run_number(1), "its details")
             assert on.app.snapshot.runs is frozen
 

@@ -66,3 +66,12 @@ def snap_step(snapshot, request) -> Callable[[Stage, str], None]:
         assert stage.app.export_screenshot() == pictures(name=name), f"step {name} looks different"
 
     return compare
+
+
+@pytest.fixture
+def no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute no pictures of texts, unless the test is slow anyway: their process takes seconds to begin."""
+    from firstwatch.manager.preview_service import PreviewService
+
+    if request.node.get_closest_marker("slow") is None:
+        monkeypatch.setattr(PreviewService, "request", lambda *_: None)

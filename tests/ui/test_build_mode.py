@@ -31,6 +31,7 @@ from tests.ui import bench_scene
 from tests.ui.stage import Stage, stage
 from tests.ui.test_test_mode import result
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
 _LONG = 4_000
 """Looks for what other processes do."""

@@ -26,6 +26,7 @@ from tests.ui.test_build_mode import (
 )
 from tests.ui.test_test_mode import change as change_field
 
+pytestmark = pytest.mark.usefixtures("no_pictures")
 SMALL = (80, 24)
 
 

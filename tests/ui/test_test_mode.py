@@ -271,7 +271,7 @@ async def test_a_draft_is_replaced_only_after_a_yes(home, clock):
         await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the choices")
         await on.type("stored version 1")
         await on.press("enter")
-        await on.until(lambda: on.app.bench.draft.hides_draft, "the version")
+        await on.until(lambda: on.app.bench.draft.hidden, "the version")
         await on.press(*["up"] * 9)
         await change(on, place, 2, text)
         await on.until(lambda: isinstance(on.app.screen, ConfirmDialog), "the question")

@@ -10,7 +10,7 @@ from pathlib import Path
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.text import clean, clean_document, counted, quoted
 
-LONGEST_BYTES = 2_000_000
+LONGEST_BYTES = 1_000_000
 """Of a text that is read back."""
 
 

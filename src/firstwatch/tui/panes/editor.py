@@ -57,6 +57,8 @@ class EditorPane(Pane):
         """Which of the texts from outside the editor has."""
         self._is_waiting = False
         """The text will be looked at once it is painted."""
+        self._wants_focus = False
+        """It was given the focus while there was no text."""
 
     def compose(self) -> ComposeResult:
         with Container(id="editor-box"):
@@ -77,7 +79,8 @@ class EditorPane(Pane):
         app = app_of(self)
         build = app.build
         text, empty = build.text, self.query_one("#no-text", EmptyEditor)
-        had_focus = empty.has_focus
+        # The focus may be on its way: a text that is there by then has it in place of what is hidden.
+        had_focus = empty.has_focus or self._wants_focus
         empty.show_if(text is None)
         self.query_one("#editor-box").display = text is not None
         self.query_one("#mistake", Paragraph).show_if(text is not None)
@@ -95,6 +98,7 @@ class EditorPane(Pane):
         self._say(text)
         if had_focus:
             self.focus_pane()
+        self._wants_focus = False
 
     def _say(self, text: TextView) -> None:
         """Say the mistake on the cursor's line, else the first one."""
@@ -111,6 +115,7 @@ class EditorPane(Pane):
 
     def focus_pane(self) -> None:
         has_text = app_of(self).build.text is not None
+        self._wants_focus = not has_text
         (self.editor if has_text else self.query_one("#no-text", EmptyEditor)).focus()
 
     def write(self) -> None:

@@ -18,6 +18,8 @@ from firstwatch.store.commands import StoredCommand, recent_commands
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import Clock, ManualClock
 from firstwatch.tui.app import FirstwatchApp
+from firstwatch.tui.layout import Mode
+from firstwatch.tui.modals.mode import ModeLine
 from firstwatch.tui.panes.pane import Pane
 from firstwatch.tui.widgets.status_lines import KeyLine
 from tests.ui import scenes
@@ -70,6 +72,14 @@ class Stage:
         for key in keys:
             await self.app._press_keys([key])
             await settled(self.pilot)
+
+    async def go_to(self, mode: Mode) -> None:
+        """Go to a mode by its keys."""
+        await self.until(lambda: self.app.snapshot.is_ready, "a snapshot")
+        await self.press("0")
+        assert isinstance(self.app.screen, ModeLine)
+        await self.press(mode.label[0].lower())
+        await self.until(lambda: self.app.mode is mode, f"{mode.label} mode")
 
     async def type(self, text: str) -> None:
         await self.press(*("space" if sign == " " else sign for sign in text))

@@ -21,7 +21,6 @@ from firstwatch.tui.layout import Mode
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
 from firstwatch.tui.modals.market import MarketDialog
-from firstwatch.tui.modals.mode import ModeLine
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.panes.pane import PaneId
 from firstwatch.tui.widgets.choice_list import ChoiceList
@@ -39,11 +38,8 @@ _LONG = 4_000
 
 async def opened(on: Stage) -> None:
     """Go to Build mode and wait for what it reads."""
-    await on.until(lambda: on.app.snapshot.is_ready, "a snapshot")
-    await on.press("0")
-    assert isinstance(on.app.screen, ModeLine)
-    await on.press("b")
-    await on.until(lambda: on.app.mode is Mode.BUILD and on.app.build.is_open, "Build mode")
+    await on.go_to(Mode.BUILD)
+    await on.until(lambda: on.app.build.is_open, "what Build mode reads")
 
 
 async def written(on: Stage) -> Editor:

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from firstwatch.manager.build_service import BuildService
 from firstwatch.tui.layout import Mode
+from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from tests.ui import bench_scene
@@ -63,11 +65,6 @@ def gate(monkeypatch: pytest.MonkeyPatch, name: str) -> Iterator[Gate]:
 @pytest.fixture
 def settings(home: Path):
     return bench_scene.make(home)
-
-
-async def go_to(on: Stage, mode: Mode) -> None:
-    await on.press("0", mode.label[0].lower())
-    await on.until(lambda: on.app.mode is mode, f"{mode.label} mode")
 
 
 async def comment(on: Stage, words: str) -> None:
@@ -141,7 +138,7 @@ async def test_a_question_acts_on_no_other_text(home, clock, settings):
 
 async def test_a_text_survives_a_setting_that_is_changed_in_test_mode(home, clock, settings):
     async with stage(home, size=SMALL, clock=clock, settings=settings) as on:
-        await go_to(on, Mode.TEST)
+        await on.go_to(Mode.TEST)
         await on.until(lambda: on.app.bench.draft is not None, "the draft")
         await opened(on)
         await on.until(lambda: editor(on).text, "a text")
@@ -149,12 +146,12 @@ async def test_a_text_survives_a_setting_that_is_changed_in_test_mode(home, cloc
         await comment(on, "# an hour of work")
         editor(on).replace("< 35", *_span(editor(on), "< 30"))
         await on.press("escape")
-        await go_to(on, Mode.TEST)
+        await on.go_to(Mode.TEST)
         await on.until(lambda: on.app.bench.draft.is_changed, "what was written")
         await on.press("1")
         await change_field(on, "setup.capital", 5, "777")
         await on.until(lambda: on.app.bench.draft.setup.capital == "777", "the setting")
-        await go_to(on, Mode.BUILD)
+        await on.go_to(Mode.BUILD)
         await on.until(lambda: text_of(on).setup.capital == "777", "the setting in Build mode")
         assert text_of(on).text.startswith("# an hour of work\n")
         await on.press("i")
@@ -162,6 +159,23 @@ async def test_a_text_survives_a_setting_that_is_changed_in_test_mode(home, cloc
         await on.press("escape")
     [kept] = drafts(on).values()
     assert kept.startswith("# an hour of work and more\n")
+
+
+async def test_what_another_screen_has_written_is_replaced_only_by_a_choice(home, clock, settings):
+    async with stage(home, size=SMALL, clock=clock, settings=settings) as on:
+        await written(on)
+        theirs = on.manager.build.open("RSI reversion@1")
+        theirs = on.manager.build.keep(replace(theirs, text=f"# an hour of work\n{theirs.text}"))
+        await comment(on, "# mine")
+        await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the question")
+        # Letters that were on their way.
+        await on.press("y", "n", "enter")
+        assert not on.app.is_covered
+        assert drafts(on) == {theirs.draft: theirs.text}
+        await on.type(" too")
+        await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the question again")
+        await on.press("down", "enter")
+        await on.until(lambda: drafts(on)[theirs.draft].startswith("# mine too\n"), "my text is kept")
 
 
 async def test_what_an_editor_has_left_is_kept_although_it_failed(

@@ -34,10 +34,7 @@ _LONG = 4_000
 
 async def opened(on: Stage) -> None:
     """Go to Test mode and wait for its draft."""
-    await on.until(lambda: on.app.snapshot.is_ready, "a snapshot")
-    await on.press("0")
-    assert isinstance(on.app.screen, ModeLine)
-    await on.press("t")
+    await on.go_to(Mode.TEST)
     await on.until(lambda: on.app.bench.draft is not None, "the draft")
     await on.until(lambda: "before a launch" in on.text() or "Test Result" in on.text(), "the mode")
 

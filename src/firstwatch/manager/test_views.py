@@ -26,6 +26,7 @@ class DraftChangedError(WrongUseError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was changed elsewhere since it was opened here: nothing was kept.")
+        self.name = name
 
 
 DRAFT_OF = "draft of "

@@ -14,6 +14,7 @@ from firstwatch.manager.views import RunView
 from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.tui.bench import Bench, place_words
 from firstwatch.tui.build import algorithm_name_problem
+from firstwatch.tui.controllers.drafts import ask_replace
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.launch_form.draft import LaunchDraft, draft_of
 from firstwatch.tui.lists.found import parameters_text, values_text
@@ -179,7 +180,7 @@ class TestController:
                     kept = await asyncio.to_thread(self._manager.tests.keep, self._known(draft))
                 except DraftChangedError as error:
                     self._unsaved = None
-                    self._ask_over(draft, error)
+                    ask_replace(self._app, error, partial(self._keep_over, draft))
                     return
                 self._kept[draft.base] = kept.kept
                 if self._unsaved is draft:
@@ -188,17 +189,6 @@ class TestController:
     def _known(self, draft: DraftView) -> DraftView:
         """Return a draft with its text as it was kept last."""
         return replace(draft, kept=self._kept.get(draft.base, draft.kept))
-
-    def _ask_over(self, draft: DraftView, error: DraftChangedError) -> None:
-        changes = ", ".join(map(place_words, draft.changes))
-        lines = [str(error), f"It would be replaced by {draft.base} with: {changes}"]
-        dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
-
-        def go_on(is_sure: bool | None) -> None:
-            if is_sure:
-                self._app.in_background(self._keep_over(draft))
-
-        self._app.push_screen(dialog, go_on)
 
     async def _keep_over(self, draft: DraftView) -> None:
         stored = await asyncio.to_thread(self._manager.tests.open, draft.base)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from textual.timer import Timer
@@ -16,6 +17,7 @@ from firstwatch.trading.errors import FirstwatchError, WrongUseError
 from firstwatch.trading.text import clean_document
 from firstwatch.tui.build import Build, name_of
 from firstwatch.tui.controllers.algorithms import AlgorithmController
+from firstwatch.tui.controllers.drafts import ask_replace
 from firstwatch.tui.controllers.launch import LaunchController
 from firstwatch.tui.external_editor import edit_outside
 from firstwatch.tui.messages import PreviewArrived, TextEdited
@@ -193,7 +195,7 @@ class TextController:
                 kept = await asyncio.to_thread(self._manager.build.keep, self._known(text))
             except DraftChangedError as error:
                 del self._unkept[draft]
-                self._ask_replace(text, error)
+                ask_replace(self._app, error, partial(self._replace, text))
                 continue
             except FirstwatchError:
                 self._keep_in(_AGAIN_S)
@@ -205,16 +207,6 @@ class TextController:
     def _known(self, text: TextView) -> TextView:
         """Return a text with what was kept of it last."""
         return replace(text, kept=self._kept.get(text.draft, text.kept))
-
-    def _ask_replace(self, text: TextView, error: DraftChangedError) -> None:
-        lines = [str(error), "The other text can be replaced by the one in the editor."]
-        dialog = ConfirmDialog("Replace the draft", lines, "Replace it", is_dangerous=True)
-
-        def go_on(is_sure: bool | None) -> None:
-            if is_sure:
-                self._app.in_background(self._replace(text))
-
-        self._app.push_screen(dialog, go_on)
 
     async def _replace(self, text: TextView) -> None:
         stored = await asyncio.to_thread(self._manager.build.open, text.draft)

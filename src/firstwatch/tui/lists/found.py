@@ -89,7 +89,8 @@ EXITS = (
     Column("bars held", 9, rank=2, is_number=True),
     Column("", 12, rank=3, grows=True),
 )
-_BAR = 24
+_BAR = 10
+"""Cells of the longest bar: as many as its column has at least."""
 
 
 def exit_lines(found: BacktestView) -> list[Line]:

@@ -81,6 +81,11 @@ class Dialog(ModalScreen[Result | None]):
         del parameters
         return action != "turn_page" or self._is_cut
 
+    def on_mount(self) -> None:
+        # Whether all of it fits is known only after it is laid out.
+        for body in self.query(_Body):
+            self.watch(body, "show_vertical_scrollbar", self.query_one(KeyLine).renew, init=False)
+
     def on_resize(self) -> None:
         self.call_after_refresh(self.query_one(KeyLine).renew)
 

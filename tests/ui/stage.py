@@ -121,7 +121,9 @@ async def settled(pilot: Pilot[None]) -> None:
         app.screen._on_timer_update()
         is_busy = elapsed_s < _WORKER_S and any(worker.is_running for worker in app.workers)
         pumps = (pump for screen in app.screen_stack for pump in screen.walk_children(with_self=True))
-        quiet = 0 if is_busy or app.message_queue_size or any(map(_has_messages, pumps)) else quiet + 1
+        # A dialog that has just come is laid out first.
+        is_busy = is_busy or not app.screen._compositor.size or bool(app.message_queue_size)
+        quiet = 0 if is_busy or any(map(_has_messages, pumps)) else quiet + 1
 
 
 def _has_messages(pump: DOMNode) -> bool:

@@ -172,7 +172,9 @@ def test_a_draft_is_not_replaced_while_its_version_is_shown_as_it_is_stored(mana
     stored = manager.tests.open("RSI reversion@1")
     assert stored.hidden == kept.kept
     # Settings of the test go with both.
-    manager.tests.keep(edited(stored, setup=replace(stored.setup, capital="777")))
+    stored = manager.tests.keep(edited(stored, setup=replace(stored.setup, capital="777")))
+    with pytest.raises(DraftChangedError):
+        manager.tests.discard(stored)
     again = manager.tests.open(kept.name)
     assert (again.sha256, again.setup.capital, again.hidden) == (kept.sha256, "777", "")
     other = with_threshold(stored, 40)

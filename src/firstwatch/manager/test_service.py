@@ -173,13 +173,12 @@ class TestService:
             document = {**document, "name": draft.algorithm}
         with self._store().write() as session:
             known = find_draft(session, name)
-            text = "" if known is None else known.text
-            if known is None or not is_text_of(text, document):
-                if _is_unknown(known, draft, version_by_id(session, draft.base_id)):
-                    if draft.is_changed:
-                        raise DraftChangedError(name)
-                else:
-                    text = write_document(document)
+            is_same = known is not None and is_text_of(known.text, document)
+            is_other = not is_same and _is_unknown(known, draft, version_by_id(session, draft.base_id))
+            if is_other and draft.is_changed:
+                raise DraftChangedError(name)
+            stays = known is not None and (is_same or is_other)
+            text = known.text if known is not None and stays else write_document(document)
             save_draft(
                 session,
                 name,
@@ -188,7 +187,8 @@ class TestService:
                 setup_json=setup_text(draft.setup),
                 now_ms=self._clock.now_ms(),
             )
-        return replace(draft, kept=text)
+        # What it does not show, it does not know: that must not be removed with it.
+        return draft if is_other else replace(draft, kept=text)
 
     def discard(self, draft: DraftView) -> DraftView:
         """Remove a draft, and return the stored version that it began as.

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from firstwatch.trading.trade import Trade
+DRAFT_OF = "draft of "
+"""Begins the name of a draft, before that of the version."""
+OWN_PERIOD = "own"
+WHOLE_PERIOD = "all"
 
 
 class DraftChangedError(WrongUseError):
@@ -27,12 +31,6 @@ class DraftChangedError(WrongUseError):
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} was changed elsewhere since it was opened here: nothing was kept.")
         self.name = name
-
-
-DRAFT_OF = "draft of "
-"""Begins the name of a draft, before that of the version."""
-OWN_PERIOD = "own"
-WHOLE_PERIOD = "all"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def read_bytes(path: Path) -> bytes:
                 data = _unpacked(path, file, None if file.seekable() else file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise WrongUseError(f"{path} is a damaged gzip file; fetch it again") from error
+    # The last two are zipfile's own, for a compression that it does not know and for a password.
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise WrongUseError(f"{path} is a damaged or encrypted zip file; fetch it again") from error
     except (OSError, ValueError) as error:

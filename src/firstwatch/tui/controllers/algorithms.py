@@ -122,6 +122,8 @@ class AlgorithmController:
             self._app.in_background(self._rename_now(entry, name))
 
     async def _rename_now(self, entry: AlgorithmEntry, name: str) -> None:
+        # A text that is kept later would not be the one that the renaming has written.
+        await self._app.keep_drafts()
         await self._change(lambda: self._service.rename(entry.name, name), f"{entry.name} is now {name}")
         text = self._build.text
         if text is not None and text.base.rpartition("@")[0] == entry.name:

@@ -1,11 +1,12 @@
 """Fixtures of the screen's tests."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 import textual
-from pytest_textual_snapshot import SVGImageExtension
+from pytest_textual_snapshot import SVGImageExtension, normalize_svg
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
@@ -14,6 +15,9 @@ from tests.ui.stage import Stage
 
 BASELINE_PYTHON = (3, 11)
 BASELINE_TEXTUAL = "8.2.8"
+
+# How often a screen is compared that differs from its picture: what another thread reads may come later.
+_LOOKS = 200
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +56,8 @@ def clock():
 
 
 @pytest.fixture
-def snap_step(snapshot, request) -> Callable[[Stage, str], None]:
-    """Compare the screen at a named step with its picture; several steps in one test keep apart."""
+def snap_step(snapshot, request) -> Callable[[Stage, str], Awaitable[None]]:
+    """Wait until the screen at a named step is as in its picture; several steps in one test keep apart."""
     is_baseline = sys.version_info[:2] == BASELINE_PYTHON and textual.__version__ == BASELINE_TEXTUAL
     if request.config.option.update_snapshots and not is_baseline:
         pytest.fail(
@@ -62,8 +66,17 @@ def snap_step(snapshot, request) -> Callable[[Stage, str], None]:
         )
     pictures = snapshot.use_extension(SVGImageExtension)
 
-    def compare(stage: Stage, name: str) -> None:
-        assert stage.app.export_screenshot() == pictures(name=name), f"step {name} looks different"
+    def expected(name: str) -> str:
+        at = Path(pictures.extension.get_location(test_location=pictures.test_location, index=name))
+        return normalize_svg(at.read_text(encoding="utf-8")) if at.exists() else ""
+
+    async def compare(stage: Stage, name: str) -> None:
+        screen = stage.app.export_screenshot()
+        looks = 0 if request.config.option.update_snapshots else _LOOKS
+        while looks and normalize_svg(screen) != expected(name):
+            await stage.pilot.pause(0.025)
+            screen, looks = stage.app.export_screenshot(), looks - 1
+        assert screen == pictures(name=name), f"step {name} looks different"
 
     return compare
 

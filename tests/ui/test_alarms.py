@@ -132,7 +132,7 @@ async def test_a_left_over_position_is_closed_from_its_alarm(home, clock, snap_s
             said = " ".join(" ".join(re.sub("[│╭╮╰╯─]", " ", on.text()).split()).split())
             for part in ("swing (PAPER)", "long 0.0041 BTC/USDC:USDC", "y Close at market"):
                 assert part in said
-            snap_step(on, f"close-{size[0]}x{size[1]}")
+            await snap_step(on, f"close-{size[0]}x{size[1]}")
             await on.press("n")
             assert on.commands() == []
             await on.press("!", "x", "y")

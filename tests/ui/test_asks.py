@@ -81,7 +81,7 @@ async def test_the_status_line_says_that_an_agent_asks_and_how_long_it_waits(hom
             assert "an agent asks: stop RSI reversion@1 (43 s), press !" in status(on)
             assert "on demo (PAPER)" in status(on)
             await on.settle()
-            snap_step(on, f"status-{size[0]}x{size[1]}")
+            await snap_step(on, f"status-{size[0]}x{size[1]}")
             clock.advance(2 * SECOND_MS)
             await on.until(lambda: "(41 s), press !" in on.text(), "two seconds less")
 
@@ -187,7 +187,7 @@ async def test_a_yes_to_a_question_on_play_money_sends_the_command_once(home, cl
             assert not on.app.screen.query_one("#real-money").display
             assert "At a terminal" not in said
             await on.settle()
-            snap_step(on, "paper")
+            await snap_step(on, "paper")
             await on.press("y")
             await on.until(on.commands, "the command")
             [sent] = on.commands()
@@ -198,7 +198,7 @@ async def test_a_yes_to_a_question_on_play_money_sends_the_command_once(home, cl
             await on.until(lambda: "There is no alarm" in on.text(), "the list without it")
             assert "You said yes: stop RSI reversion@1" in on.text()
             await on.settle()
-            snap_step(on, "after-yes")
+            await snap_step(on, "after-yes")
             await on.press("y")
             assert "does not wait any more" in on.app.notices[-1].message
             scenes.answer(home, sent.id, CommandOutcome.DONE, "the run is stopping")
@@ -238,7 +238,7 @@ async def test_real_money_wants_the_run_s_name_and_shows_the_code_for_a_terminal
             assert f"firstwatch agent approve {number}, with the code 004213" in words(on)
             assert on.app.screen.query_one("#real-money").region.height == 1
             await on.settle()
-            snap_step(on, "real-money")
+            await snap_step(on, "real-money")
             await on.press("escape", "!")
             await on.until(lambda: "004213" in on.text(), "the same code again")
             await on.press("y")
@@ -250,7 +250,7 @@ async def test_real_money_wants_the_run_s_name_and_shows_the_code_for_a_terminal
             await on.press("enter")
             assert "not RSI reversion@1" in on.text()
             await on.type(" reversion@1")
-            snap_step(on, "typed-name")
+            await snap_step(on, "typed-name")
             await on.press("enter")
             await on.until(on.commands, "the command")
             assert on.commands()[0].command == StopRun(run_id=REAL_RUN, mode=StopMode.LEAVE)

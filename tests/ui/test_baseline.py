@@ -44,7 +44,7 @@ async def test_a_key_makes_the_baseline_of_the_form(home, clock, snap_step):
         on.app.draft = FILLED
         await on.press("b")
         await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
-        snap_step(on, "asked")
+        await snap_step(on, "asked")
         await on.press("enter")
         await on.until(lambda: on.app.snapshot.making is not None, "a baseline", looks=A_PROCESS)
         await on.until(lambda: on.app.snapshot.making.state.is_over, "its end", looks=A_PROCESS)
@@ -69,7 +69,7 @@ async def test_how_far_it_is_stands_in_the_form(home, clock, snap_step):
         await on.press("n")
         on.app.draft = FILLED
         await on.until(lambda: "BASELINE" in on.text(), "the bar")
-        snap_step(on, "making")
+        await snap_step(on, "making")
         # One at a time.
         await on.press("b")
         assert any("being made" in toast for toast in on.toasts())

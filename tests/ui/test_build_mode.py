@@ -603,13 +603,13 @@ async def test_text_chart_and_mistake_are_pictured(home, clock, snap_step, size)
         await on.press("escape", *(["3"] if size is SMALL else []))
         on.app.clear_notifications()
         await on.until(lambda: "condition" in on.text(), "the chart")
-        snap_step(on, f"chart-{named}")
+        await snap_step(on, f"chart-{named}")
         await on.press(*(["2"] if size is SMALL else []), "i")
         await change(on, "rsi(", "rs(")
         await on.press("backspace")
         await on.until(lambda: choices(on).is_open, "the list")
         await on.until(lambda: on.app.build.lists(text_of(on).draft), "the draft among the algorithms")
-        snap_step(on, f"mistake-{named}")
+        await snap_step(on, f"mistake-{named}")
 
 
 @pytest.mark.slow
@@ -620,7 +620,7 @@ async def test_templates_and_differences_are_pictured(home, clock, snap_step):
         await opened(on)
         await on.press("n")
         await on.until(lambda: isinstance(on.app.screen, ChoiceDialog), "the templates")
-        snap_step(on, "templates-80x24")
+        await snap_step(on, "templates-80x24")
         # The arrow keys move in the list while the search has the focus, on a low screen too.
         body, options = on.app.screen.query_one(".dialog-body"), on.app.screen.query_one(OptionList)
         assert body.max_scroll_y == 0
@@ -630,4 +630,4 @@ async def test_templates_and_differences_are_pictured(home, clock, snap_step):
         await on.until(lambda: on.app.build.version is not None, "the version under the cursor")
         await on.press("space", "down", "D")
         await on.until(lambda: isinstance(on.app.screen, MessageDialog), "the differences")
-        snap_step(on, "differences-80x24")
+        await snap_step(on, "differences-80x24")

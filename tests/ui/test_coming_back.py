@@ -62,7 +62,7 @@ async def test_what_happened_since_a_hang_up_is_said_and_stays_to_be_read(home, 
             assert on.toasts() == [SAID]
             await on.until(lambda: f"You were away 3 h: {SAID}" in flat(on), "the line among what happened")
             await on.settle()
-            snap_step(on, "120x40")
+            await snap_step(on, "120x40")
             # It stands above what it counts, and Enter shows the whole of it.
             rows = [row for row in on.text().splitlines() if "away 3 h" in row or "closed by" in row]
             assert "away 3 h" in rows[0]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from firstwatch.manager.views import empty_snapshot
+from firstwatch.manager.snapshot import empty_snapshot
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.verdicts import DAY_MS
 from firstwatch.tui import first_run

@@ -41,11 +41,11 @@ async def test_the_first_paint_says_that_the_store_is_being_read(home, clock, sn
         assert "reading the store" in on.text()
         await on.ready()
         await on.until(lambda: "no engine runs" in on.text(), "the engine is looked for")
-        snap_step(on, "info")
+        await snap_step(on, "info")
         await on.press("2")
-        snap_step(on, "configuration")
+        await snap_step(on, "configuration")
         await on.press("1")
-        snap_step(on, "wallets")
+        await snap_step(on, "wallets")
 
 
 async def test_four_panes_show_a_busy_day(home, clock, snap_step):
@@ -54,10 +54,10 @@ async def test_four_panes_show_a_busy_day(home, clock, snap_step):
         async with stage(home, size=MIDDLE, clock=clock) as on:
             await on.ready()
             assert on.app.snapshot.engine.where is EngineWhere.ATTACHED
-            snap_step(on, "active")
+            await snap_step(on, "active")
             for tab in ("History", "Positions", "Orders", "Trades", "Details", "Config"):
                 await on.press("]")
-                snap_step(on, tab.lower())
+                await snap_step(on, tab.lower())
             # Passing through the tabs has not chosen another run.
             assert on.app.selected_run == scenes.LIVE
 
@@ -69,13 +69,13 @@ async def test_metrics_tabs_at_80x24(home, clock, snap_step):
             await on.ready()
             await on.press("4", "]")
             await on.until(lambda: "Realised PnL" in on.text(), "the summary")
-            snap_step(on, "summary")
+            await snap_step(on, "summary")
             await on.press("]")
             await on.until(lambda: "E entry  X exit" in on.text(), "the chart of candles")
-            snap_step(on, "price")
+            await snap_step(on, "price")
             await on.press("]")
             await on.until(lambda: "drawdown now" in on.text(), "the equity chart")
-            snap_step(on, "equity")
+            await snap_step(on, "equity")
             await on.press("]")
             await on.until(lambda: "trailing stop" in on.text(), "the performance")
 
@@ -86,7 +86,7 @@ async def test_a_wide_terminal_has_the_event_log(home, clock, snap_step):
         async with stage(home, size=LARGE, clock=clock) as on:
             await on.ready()
             assert "no run manages it" in on.text()
-            snap_step(on, "wide")
+            await snap_step(on, "wide")
 
 
 async def test_an_unprotected_run_is_named_on_dialogs_too(home, clock, snap_step):
@@ -99,7 +99,7 @@ async def test_an_unprotected_run_is_named_on_dialogs_too(home, clock, snap_step
             assert "1 unprotected" in on.text()
             assert "ALARM" in on.text()
             await on.settle()
-            snap_step(on, "help")
+            await snap_step(on, "help")
             await on.press("q")
             assert not on.app.is_covered
 
@@ -125,7 +125,7 @@ async def test_an_engine_that_is_silent_is_shown_and_gets_no_commands(home, cloc
             silent = EngineWhere.NOT_RESPONDING
             await on.until(lambda: on.app.snapshot.engine.where is silent, "the engine is silent")
             await on.until(lambda: "silent for 30 s" in on.text(), "the status line")
-            snap_step(on, "silent")
+            await snap_step(on, "silent")
             await on.press("p")
             assert on.commands() == []
             assert any("not responding" in toast for toast in on.toasts())
@@ -143,7 +143,7 @@ async def test_stop_asks_for_the_mode_and_shows_what_is_left(home, clock, snap_s
             await on.press("s")
             assert isinstance(on.app.screen, StopRunDialog)
             await on.settle()
-            snap_step(on, f"stop-{size[0]}x{size[1]}")
+            await snap_step(on, f"stop-{size[0]}x{size[1]}")
             await on.press("l")
             await on.until(on.commands, "a command")
             [stored] = on.commands()
@@ -165,7 +165,7 @@ async def test_leaving_a_position_unprotected_wants_the_run_s_name(home, clock, 
             await on.press("enter")
             assert isinstance(on.app.screen, PromptDialog)
             await on.settle()
-            snap_step(on, "not-its-name")
+            await snap_step(on, "not-its-name")
             assert on.commands() == []
             await on.type("sion@1")
             await on.press("enter")
@@ -213,7 +213,7 @@ async def test_start_again_copies_the_settings_as_a_child(home, clock, snap_step
             assert (draft.leverage, draft.trades_limit, draft.parent_run_id) == ("2", "3", scenes.DONE)
             assert on.app.assessment.settings.parent_run_id == scenes.DONE
             await on.until(lambda: on.app.snapshot.command(on.app.check_id), "the launch is being checked")
-            snap_step(on, "again")
+            await snap_step(on, "again")
 
 
 async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, snap_step):
@@ -235,7 +235,7 @@ async def test_real_money_is_started_when_the_run_s_name_is_typed(home, clock, s
             await on.press("enter")
             assert isinstance(on.app.screen, PromptDialog)
             await on.settle()
-            snap_step(on, "not-its-name")
+            await snap_step(on, "not-its-name")
             assert on.commands() == []
             await on.type("sion@1")
             await on.press("enter")
@@ -291,7 +291,7 @@ async def test_keys_are_text_in_edit_and_escape_leaves_the_field_as_it_was(home,
             await on.type("sqp4x")
             assert " EDIT" in on.text()
             await on.until(lambda: "not a number: sqp4x" in on.text(), "the word on what is typed")
-            snap_step(on, "edit")
+            await snap_step(on, "edit")
             assert not on.app.is_covered
             assert on.commands() == []
             await on.press("escape")
@@ -320,7 +320,7 @@ async def test_choices_turn_and_open_a_list(home, clock, snap_step):
             await on.ready()
             await on.press("n", "enter")
             await on.settle()
-            snap_step(on, "list")
+            await snap_step(on, "list")
             await on.press("down", "enter")
             assert on.app.draft.algorithm == "RSI reversion@1"
             assert on.app.draft.symbol == scenes.SYMBOL
@@ -343,7 +343,7 @@ async def test_a_wallet_is_created_from_the_keyboard(home, clock, snap_step):
         await on.type("2 nowhere")
         assert "no venue nowhere" in on.text()
         await on.settle()
-        snap_step(on, "wallet")
+        await snap_step(on, "wallet")
         await on.press("escape", "w")
         await on.type("second")
         await on.press("enter")

@@ -85,7 +85,7 @@ async def test_a_first_start_says_what_to_do_first(home, clock, snap_step, size)
             await on.ready()
             await on.until(lambda: "G shows the way to your first run" in on.text(), "the empty list")
             await on.settle()
-            snap_step(on, f"empty-{size[0]}x{size[1]}")
+            await snap_step(on, f"empty-{size[0]}x{size[1]}")
             # No key does anything to a run that is not there, and each says so.
             await on.press("p", "s", "x", "a", "E", "D")
             assert not on.app.is_covered
@@ -158,7 +158,7 @@ async def test_on_a_phone_a_run_with_real_money_is_handled_from_a_wrapped_dialog
             await on.settle()
             if key != "p":
                 # The same dialog as that of a close.
-                snap_step(on, f"{kind.__name__}-{key}")
+                await snap_step(on, f"{kind.__name__}-{key}")
             seen = words(on)
             for part in ("RSI reversion@1", "w2 (LIVE)", scenes.run_number(2)):
                 assert part in seen, seen
@@ -177,7 +177,7 @@ async def test_on_a_phone_nothing_can_be_started_and_no_key_offers_it(home, cloc
             for hint in ("New run", "Again", "Resume", "Start"):
                 assert hint not in offered
             await on.settle()
-            snap_step(on, "offered")
+            await snap_step(on, "offered")
             await on.press("n", "a", "b", "2", "g", "c", "1", "w", "f", "i", "3", "h", "a", "r")
             assert not on.app.is_covered
             assert not on.app.is_launching
@@ -198,7 +198,7 @@ async def test_several_runs_are_marked_counted_and_paused(home, clock, snap_step
             assert "p Pause 3" in on.text()
             await on.press("p")
             await on.settle()
-            snap_step(on, "asked")
+            await snap_step(on, "asked")
             assert "3 runs: 1 LIVE, 2 PAPER" in words(on)
             await on.press("y")
             await on.until(lambda: len(on.commands()) == 3, "three commands")
@@ -221,7 +221,7 @@ async def test_a_frozen_and_a_read_only_screen_say_so(home, clock, snap_step):
             await on.until(lambda: "engine silent" in on.text(), "the old heartbeat")
             assert "READ ONLY" in on.text()
             await on.settle()
-            snap_step(on, "frozen-read-only")
+            await snap_step(on, "frozen-read-only")
             refused = [each for each in ACTIONS if each.severity is not Severity.VIEW]
             for action in refused:
                 on.app.action_perform(action.id)
@@ -247,7 +247,7 @@ async def test_a_list_is_filtered_and_sorted_and_says_both(home, clock, snap_ste
             ]
             assert on.app.selected_run == table.cursor_key == chosen == scenes.run_number(10)
             await on.settle()
-            snap_step(on, "sorted")
+            await snap_step(on, "sorted")
             assert "walle↑" in on.text()
             assert "4 of 12" in on.text()
 
@@ -283,7 +283,7 @@ async def test_two_runs_are_laid_over_each_other_by_a_mark(home, clock, snap_ste
             assert "1 ━ a1b2 RSI reversion@1 on demo" in on.text()
             await on.press("4", "4")
             await on.settle()
-            snap_step(on, "overlay")
+            await snap_step(on, "overlay")
             assert page.table.id == "two-parts-table"
             [line] = [line for line in on.text().splitlines() if "signal" in line]
             # Both have that trade.
@@ -351,7 +351,7 @@ async def test_broken_settings_are_said_and_the_rest_works(home, clock, snap_ste
                 assert part in said, said
             on.app.clear_notifications()
             await on.settle()
-            snap_step(on, "other-keys")
+            await snap_step(on, "other-keys")
             await on.press("s")
             assert not on.app.is_covered
             await on.press("p")
@@ -373,7 +373,7 @@ async def test_every_theme_is_chosen_by_its_name(home, clock, snap_step):
                 assert not on.app.is_covered
                 assert on.app.theme == name
                 await on.settle()
-                snap_step(on, name)
+                await snap_step(on, name)
             assert on.commands() == []
 
 
@@ -385,7 +385,7 @@ async def test_every_size_names_money_alarm_run_and_how_to_leave(home, clock, sn
             await on.ready()
             await on.until(lambda: "a1b2" in on.text(), "the run")
             await on.settle()
-            snap_step(on, f"{size[0]}x{size[1]}")
+            await snap_step(on, f"{size[0]}x{size[1]}")
             assert all(len(line) <= size[0] for line in on.text().splitlines())
             for part in ("PAPER", "1 ALARM", "a1b2", "demo", "q Quit", "? Help"):
                 assert part in on.text(), part

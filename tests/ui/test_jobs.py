@@ -59,11 +59,11 @@ async def test_jobs_are_listed_and_the_head_says_how_far_one_is(home, clock, sna
         await on.until(lambda: isinstance(on.app.screen, JobsDialog) and "cancelled" in on.text(), "the list")
         assert "15 min left" in on.text()
         if size[0] < 200:
-            snap_step(on, "listed")
+            await snap_step(on, "listed")
         await on.press("down", "down", "down")
         await on.until(lambda: "no candles of" in on.text(), "why one has failed")
         if size == SIZES[0]:
-            snap_step(on, "failed")
+            await snap_step(on, "failed")
     for lock in locks:
         lock.release()
 

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.manager.views import (
-    AlgorithmView,
-    CommandView,
-    EngineView,
-    EngineWhere,
-    ManagerSnapshot,
-    WalletView,
-)
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlgorithmView, CommandView, EngineView, EngineWhere, WalletView
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.errors import WrongUseError
 from firstwatch.trading.launch import (

@@ -123,7 +123,7 @@ async def test_from_an_empty_form_to_a_run_by_keys(home, clock, snap_step, size)
             await on.until(lambda: "press g to start" in on.app.next_step.sentence, "the checks' answer")
             await on.until(lambda: "0.00257 BTC, worth 249.06 USDC" in flat(on), "the next trade")
             await on.settle()
-            snap_step(on, f"ready-{size[0]}x{size[1]}")
+            await snap_step(on, f"ready-{size[0]}x{size[1]}")
             await on.press("g")
             assert isinstance(on.app.screen, ConfirmDialog)
             assert "worst loss: -12.67 USDC (-2.53 % of the capital) at the stop" in flat(on)
@@ -302,7 +302,7 @@ async def test_each_check_that_failed_is_acted_on_by_enter(home, clock, snap_ste
                 await on.until(lambda: isinstance(on.app.screen, PromptDialog), "the question")
             if name in PICTURED:
                 await on.settle()
-                snap_step(on, name)
+                await snap_step(on, name)
             assert on.commands() == []
 
 
@@ -317,7 +317,7 @@ async def test_soft_checks_need_a_reason_and_it_is_sent(home, clock, snap_step):
             await on.press("enter")
             assert "write a reason" in on.text()
             await on.settle()
-            snap_step(on, "no-reason")
+            await snap_step(on, "no-reason")
             assert on.commands() == []
             await on.type("a test")
             await on.press("enter", "y")

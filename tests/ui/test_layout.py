@@ -4,7 +4,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from firstwatch.manager.views import EngineWhere, RunView, empty_snapshot
+from firstwatch.manager.snapshot import empty_snapshot
+from firstwatch.manager.views import EngineWhere, RunView
 from firstwatch.store.journal import append_events
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.commands import ClosePosition, PauseEntries, StopRun

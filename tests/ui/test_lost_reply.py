@@ -105,18 +105,18 @@ async def test_an_order_in_doubt_is_pictured_and_so_is_the_truth(home, clock, sn
             await on.ready()
             await on.press("]", "]", "]")
             await on.until(lambda: any("UNKNOWN" in line for line in order_lines(on)), "an order in doubt")
-            snap_step(on, f"unknown-{size[0]}x{size[1]}")
+            await snap_step(on, f"unknown-{size[0]}x{size[1]}")
             await on.press("enter")
             await on.settle()
             if size[0] == 120:
-                snap_step(on, f"why-{size[0]}x{size[1]}")
+                await snap_step(on, f"why-{size[0]}x{size[1]}")
             await on.press("q")
             scenes.found_reply(home)
             await on.until(lambda: any("filled" in line for line in order_lines(on)), "the truth")
             assert len(order_lines(on)) == 1
             await on.press("enter")
             await on.settle()
-            snap_step(on, f"truth-{size[0]}x{size[1]}")
+            await snap_step(on, f"truth-{size[0]}x{size[1]}")
             assert on.commands() == []
 
 

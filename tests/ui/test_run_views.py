@@ -55,7 +55,7 @@ async def test_enter_on_a_trade_opens_its_whole_story(home, clock, snap_step):
             ):
                 assert words in text
             await on.settle()
-            snap_step(on, "story")
+            await snap_step(on, "story")
             await on.press("enter")
             assert not on.app.is_covered
 

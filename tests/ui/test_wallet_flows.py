@@ -122,7 +122,7 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             assert PASSPHRASE not in on.text()
             await on.settle()
             if size == SMALL:
-                snap_step(on, f"passphrase-{named(size)}")
+                await snap_step(on, f"passphrase-{named(size)}")
             await written(on, PASSPHRASE)
             await on.until(lambda: isinstance(on.app.screen, NewAccountDialog), "the new account")
             new = address_of(NEW)
@@ -130,14 +130,14 @@ async def test_a_new_account_is_shown_once_with_a_qr_code_and_funded(home, clock
             assert f"0x{NEW.hex()}" in on.text()
             await on.until(lambda: on.app.snapshot.wallet("fresh"), "the wallet")
             await on.settle()
-            snap_step(on, f"account-{named(size)}")
+            await snap_step(on, f"account-{named(size)}")
             await on.press("f")
             await on.until(lambda: isinstance(on.app.screen, FundingDialog), "where money goes")
             assert NEW.hex() not in on.text()
             await told(on, "Balance now: 0.00 USDC")
             await on.settle()
             if size == SMALL:
-                snap_step(on, f"fund-{named(size)}")
+                await snap_step(on, f"fund-{named(size)}")
             venue.fund(new, "250.5")
             await told(on, "250.50 USDC have arrived")
             await on.press("q")
@@ -224,7 +224,7 @@ async def test_a_wrong_key_is_refused_and_what_was_typed_stays(home, clock, venu
             await asked(on)
             await on.settle()
             if size == SMALL:
-                snap_step(on, f"refused-{named(size)}")
+                await snap_step(on, f"refused-{named(size)}")
             assert not (home / "vault").exists()
             assert OTHER.hex() not in on.text()
             typed = {entry.id: entry.value for entry in on.app.screen.query(Input)}
@@ -239,7 +239,7 @@ async def test_a_wrong_key_is_refused_and_what_was_typed_stays(home, clock, venu
             assert on.app.selected_wallet == "main"
             await known(on, "own key, trades and withdraws (0 s ago) · nothing is missing")
             await on.settle()
-            snap_step(on, f"imported-{named(size)}")
+            await snap_step(on, f"imported-{named(size)}")
 
 
 async def test_an_agent_s_key_is_found_out_and_whose_it_is(home, clock, venue):
@@ -305,7 +305,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             assert "It can neither withdraw nor approve" in flat(on)
             await on.settle()
             if size == SMALL:
-                snap_step(on, f"agent-{named(size)}")
+                await snap_step(on, f"agent-{named(size)}")
             await written(on, OTHER.hex(), PASSPHRASE)
             await told(on, f"not of {ACCOUNT}; give the account's own")
             await asked(on)
@@ -315,14 +315,14 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
             await told(on, f"hl shows it: the key {address_of(AGENT)} is an API wallet of {ACCOUNT}")
             await told(on, "One more approval is missing")
             await on.settle()
-            snap_step(on, f"approved-{named(size)}")
+            await snap_step(on, f"approved-{named(size)}")
             await on.press("y")
             await asked(on)
             assert "0.025 % of the value of every fill" in flat(on)
             assert len(on.app.screen.query(Input)) == 1
             await on.settle()
             if size == SMALL:
-                snap_step(on, f"builder-{named(size)}")
+                await snap_step(on, f"builder-{named(size)}")
             await written(on, MASTER.hex())
             await on.until(lambda: isinstance(on.app.screen, MessageDialog), "it is approved")
             await told(on, f"hl shows it: the builder {BUILDER} may take 0.025 % of every fill.")
@@ -332,7 +332,7 @@ async def test_what_is_missing_is_approved_one_after_the_other(home, clock, venu
                 "API wallet, trades until 2026-06-30 11:04, cannot withdraw (0 s ago) · nothing is missing",
             )
             await on.settle()
-            snap_step(on, f"wallet-{named(size)}")
+            await snap_step(on, f"wallet-{named(size)}")
     assert venue.account(ACCOUNT).builders == {BUILDER: 25}
     kept = {path.name.split(".")[2] for path in (home / "vault").glob("*.json")}
     assert kept == {address_of(OTHER), address_of(AGENT)}
@@ -405,13 +405,13 @@ async def test_money_goes_to_another_own_wallet_and_out_when_the_name_is_typed(h
             assert "not main" in flat(on)
             assert venue.account(ACCOUNT).cash == 1_000
             await on.settle()
-            snap_step(on, "transfer")
+            await snap_step(on, "transfer")
             await written(on, "main")
             await told(on, "100 USDC of main are on their way to other.")
             await on.press("enter", "o")
             await asked(on)
             await on.settle()
-            snap_step(on, "withdraw")
+            await snap_step(on, "withdraw")
             venue.faults.plan("reply_lost", "withdraw3")
             await written(on, "1")
             assert "must be above the 1 USDC that the venue keeps" in flat(on)
@@ -521,7 +521,7 @@ async def test_old_is_shown_as_old_and_unknown_as_unknown(home, clock, venue, sn
             assert [cell.tone for cell in old.cells if "9.50" in cell.text] == ["warning", "warning"]
             assert alarm.sentence == "wallet main holds short 0.5 BTC/USDC:USDC at hl and no run manages it"
             await on.settle()
-            snap_step(on, "old")
+            await snap_step(on, "old")
 
 
 # --- secrets ---------------------------------------------------------------------------------------

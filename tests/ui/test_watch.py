@@ -57,7 +57,7 @@ async def test_each_state_of_the_watch_is_pictured(home, clock, snap_step, state
         async with stage(home, size=SIZES[size], clock=clock) as on:
             await opened(on, STATES[state])
             assert "nan" not in on.text().lower().replace("finance", "")
-            snap_step(on, f"{state}-{size}")
+            await snap_step(on, f"{state}-{size}")
 
 
 async def test_a_run_that_has_no_report_yet_says_when_its_watch_begins(home, clock):
@@ -80,17 +80,17 @@ async def test_the_evidence_behind_each_check_is_opened_with_enter(home, clock, 
             assert "insufficient margin" in on.text()
             await on.settle()
             if size == "80x24":
-                snap_step(on, f"mismatches-{size}")
+                await snap_step(on, f"mismatches-{size}")
             await on.press("escape", "down", "enter")
             assert on.text().count("+10.2 bps") + on.text().count("+10.3 bps") == 6
             await on.settle()
             if size == "80x24":
-                snap_step(on, f"fills-{size}")
+                await snap_step(on, f"fills-{size}")
             await on.press("q", "down", "down", "enter")
             assert on.text().count("stop loss") == 2
             await on.settle()
             if size == "80x24":
-                snap_step(on, f"trades-{size}")
+                await snap_step(on, f"trades-{size}")
             await on.press("enter")
             assert not on.app.is_covered
 
@@ -115,10 +115,10 @@ async def test_the_window_selector_shows_a_day_a_week_and_all(home, clock, snap_
             await on.press("W")
             await on.until(lambda: "as promised" in on.text(), "the week")
             await on.pilot.pause()
-            snap_step(on, "week")
+            await snap_step(on, "week")
             await on.press("W")
             await on.pilot.pause()
-            snap_step(on, "all")
+            await snap_step(on, "all")
             await on.press("enter")
             assert isinstance(on.app.screen, EvidenceDialog)
             await on.press("escape", "W")
@@ -137,14 +137,14 @@ async def test_an_hour_of_the_strip_opens_with_what_happened_in_it(home, clock, 
             await on.press("right", "left")
             assert "enter Hour 6" in keys_of(on)
             if size == "120x40":
-                snap_step(on, f"chosen-{size}")
+                await snap_step(on, f"chosen-{size}")
             await on.press("enter")
             assert isinstance(on.app.screen, HourDialog)
             for part in ("1 entry", "DIVERGED", "buy 0.025 at 96,880.25, 10.2 bps worse", "enter long"):
                 assert part in on.text()
             assert "96,410" not in on.text()
             await on.settle()
-            snap_step(on, f"hour-{size}")
+            await snap_step(on, f"hour-{size}")
             await on.press("enter")
             assert not on.app.is_covered
             await on.press("left", "enter")
@@ -196,7 +196,7 @@ async def test_a_day_of_the_strip_opens_as_a_watch_of_its_own(home, clock, snap_
             await on.press("enter")
             await on.until(lambda: "day 3, hour 24.0" in on.text(), "the third day")
             assert "DIVERGED" in on.text()
-            snap_step(on, "third-day")
+            await snap_step(on, "third-day")
             await on.press("down", "down", "enter")
             trades = on.text()
             assert "frequency · day 3" in trades
@@ -222,14 +222,14 @@ async def test_signs_of_tuning_stand_below_the_longer_windows(home, clock, snap_
             assert "✔ entries        28" in on.text()
             # Each day's change of equity, where it has room: the third lost 210 of 4,999.
             assert ("-4.20" in on.text()) == (size == "200x60")
-            snap_step(on, f"signs-{size}")
+            await snap_step(on, f"signs-{size}")
             await on.press("down", "down", "down", "enter")
             await on.until(lambda: "AFTERWARDS  Make the position smaller" in on.text(), "the words")
             assert "over whole days: Drawdown 5.2 %; 95 % of the test's" in on.text()
             await on.settle()
             if size != "200x60":
                 # The dialog is as wide at 120 columns.
-                snap_step(on, f"tuning-{size}")
+                await snap_step(on, f"tuning-{size}")
 
 
 @pytest.mark.parametrize("size", ["120x40", "200x60"])
@@ -247,7 +247,7 @@ async def test_the_pane_s_number_twice_gives_it_the_whole_screen(home, clock, sn
             assert "PnL %" not in on.text()
             await on.pilot.pause()
             if size == "120x40":
-                snap_step(on, f"maximised-{size}")
+                await snap_step(on, f"maximised-{size}")
             await on.press("left", "escape")
             assert not on.app.run_screen.pane(PaneId.INFO).display
             await on.press("escape")
@@ -296,7 +296,7 @@ async def test_the_list_says_each_verdict_and_how_many_diverge_by_chance(home, c
             await on.until(lambda: "1 of 4 diverged, 0.2 expected by chance" in on.text(), "the title")
             for cell in ("✘ parity", "✔ 7 h", "! fills", "· 1 h"):
                 assert cell in on.text()
-            snap_step(on, "list")
+            await snap_step(on, "list")
 
 
 async def test_a_new_report_is_shown_and_the_cursor_stays_on_its_check(home, clock):

@@ -13,6 +13,7 @@ from firstwatch.tui.actions import ACTION_BY_ID, ACTIONS, Severity
 from firstwatch.tui.key_table import markdown, with_table
 from firstwatch.tui.keymap import acts_in, make_keymap
 from firstwatch.tui.layout import Mode
+from firstwatch.tui.messages import SnapshotArrived
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog
 from firstwatch.tui.modals.help import HelpDialog
@@ -174,6 +175,23 @@ async def test_a_list_filtered_and_sorted_keeps_its_selection(home, clock):
             await on.press("escape")
             await on.until(lambda: table_of(on).counts == (12, 12), "all rows")
             assert on.app.selected_run == table_of(on).cursor_key == chosen
+
+
+async def test_a_snapshot_right_behind_a_key_does_not_put_the_cursor_back(home, clock):
+    scenes.many_runs(home, 3)
+    with scenes.attached(home, clock):
+        async with stage(home, clock=clock) as on:
+            await on.ready()
+            await on.until(lambda: table_of(on).cursor_key == scenes.run_number(3), "the newest run")
+            table_of(on).action_cursor_down()
+            chosen = scenes.run_number(2)
+            # The app does not know of the key yet.
+            assert on.app.selected_run != table_of(on).cursor_key == chosen
+            on.app.on_snapshot_arrived(SnapshotArrived(on.app.snapshot))
+            assert table_of(on).cursor_key == chosen
+            await on.pilot.pause()
+            assert on.app.selected_run == table_of(on).cursor_key == chosen
+            assert f"{on.app.snapshot.short_id(chosen)} on w2" in on.text().splitlines()[-1]
 
 
 async def test_a_run_that_the_filter_leaves_out_is_not_acted_on(home, clock):
@@ -346,7 +364,7 @@ async def test_a_dialog_whose_run_vanishes_closes_with_a_sentence(home, clock, s
                 on.app.clear_notifications()
                 await on.press("N")
                 await on.settle()
-                snap_step(on, "said")
+                await snap_step(on, "said")
 
 
 async def test_of_several_runs_only_those_that_are_as_they_were_are_stopped(home, clock):

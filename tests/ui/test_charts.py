@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firstwatch.manager.views import Candles, OperandView
+from firstwatch.manager.run_views import Candles, OperandView
 from firstwatch.tui.widgets.candles import CandleChart, Level, Mark, draw_candles, reduce_candles
 from firstwatch.tui.widgets.equity_curve import EquityChart, draw_equity
 from firstwatch.tui.widgets.plot import Grid, Scale, View, draw_curve

@@ -9,11 +9,12 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.keys import _character_to_key
+from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from firstwatch.trading.clock import SystemClock
-from firstwatch.tui.key_order import KeysInOrder
+from firstwatch.tui.key_order import KeyPassed, KeysInOrder
 from firstwatch.tui.widgets.field_form import FieldForm
 from tests.ui import bench_scene
 from tests.ui.stage import Stage, stage
@@ -127,6 +128,70 @@ def _draft_has(on: Stage, condition: str) -> bool:
     draft = on.app.bench.draft
     form = next(each for each in on.app.mode_screen.query(FieldForm) if each.is_on_screen)
     return draft is not None and condition in str(draft.document) and form.written is None
+
+
+class _Counting(KeysInOrder):
+    """A key changes one line at once, and another one by a message that goes up to the app."""
+
+    class Counted(Message):
+        """The key was counted."""
+
+    frames = 0
+
+    def compose(self) -> ComposeResult:
+        yield _Key("0")
+        yield Static("0", id="sum")
+
+    def on__counting_counted(self) -> None:
+        self.query_one("#sum", Static).update(str(self.query_one(_Key).counted))
+
+    def _display(self, screen, renderable):
+        self.frames += renderable is not None and not self._batch_count
+        super()._display(screen, renderable)
+
+
+class _Key(Static, can_focus=True):
+    counted = 0
+
+    def on_key(self) -> None:
+        self.counted += 1
+        self.update(str(self.counted))
+        self.post_message(_Counting.Counted())
+
+
+async def test_all_that_a_key_changes_is_painted_in_one_frame():
+    app = _Counting()
+    async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+        app.query_one(_Key).focus()
+        await pilot.pause()
+        for number in range(1, 6):
+            before = app.frames
+            send(app, "x")
+            while str(app.query_one("#sum", Static).content) != str(number) or app._batch_count:
+                await pilot.pause(0.001)
+            await pilot.pause()
+            assert app.frames - before == 1
+
+
+async def test_a_key_that_is_lost_with_its_widget_holds_no_frame_back(monkeypatch):
+    app = _Counting()
+    async with asyncio.timeout(_PATIENCE_S), app.run_test() as pilot:
+        app.query_one(_Key).focus()
+        await pilot.pause()
+        # As when the widget goes away with the message that follows the key.
+        widget = app.query_one(_Key)
+        post = widget.post_message
+        monkeypatch.setattr(
+            widget, "post_message", lambda message: isinstance(message, KeyPassed) or post(message)
+        )
+        send(app, "x")
+        while not app._batch_count:
+            await pilot.pause(0)
+        before = app.frames
+        app.query_one("#sum", Static).update("late")
+        while app.frames == before:
+            await pilot.pause()
+        assert not app._batch_count
 
 
 class _Leaving(_Asking):

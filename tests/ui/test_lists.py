@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import OrderView
+from firstwatch.manager.run_views import OrderView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState
 from firstwatch.trading.runs import Exposure, Health, Protection, RunState

@@ -6,9 +6,12 @@ import pytest
 from rich.text import Text
 from textual._compositor import ChopsUpdate
 from textual.app import App
+from textual.containers import Horizontal
 from textual.geometry import Region
+from textual.screen import Screen
+from textual.widgets import Static
 
-from firstwatch.tui.painting import NarrowUpdate
+from firstwatch.tui.painting import NarrowCompositor, NarrowUpdate
 from firstwatch.tui.widgets.status_lines import changed_part
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
 from tests.pty.sight import Sight
@@ -60,6 +63,63 @@ async def test_a_terminal_that_sees_only_changes_shows_what_is_painted():
             values[chance.randrange(12)] = chance.choice(["2", "+10.25", "−3 漢字", ""])
             table.set_lines(lines(values))
             await pilot.press(chance.choice(["up", "down", "pagedown", "home"]))
+            assert app.sight.lines == app.painted()
+
+
+class Apart(Screen[None]):
+    """Lines around two boxes; one of these scrolls."""
+
+    CSS = "Horizontal { height: 5; } #box { overflow-y: auto; height: 5; } Static { width: 25; }"
+    rendered = 0
+
+    def __init__(self):
+        super().__init__()
+        self._compositor = NarrowCompositor()
+
+    def compose(self):
+        yield Static("top", id="top")
+        with Horizontal():
+            yield Counted("left", id="left")
+            with Horizontal(id="box"):
+                yield Static("\n".join(f"line {row}" for row in range(9)), id="right")
+        yield Static("bottom", id="bottom")
+
+
+class Counted(Static):
+    """Counts how often it was rendered."""
+
+    def render_lines(self, crop):
+        self.screen.rendered += 1
+        return super().render_lines(crop)
+
+
+class SeenApart(Seen):
+    def compose(self):
+        return ()
+
+    def on_mount(self):
+        self.push_screen(Apart())
+
+
+async def test_changes_far_apart_are_painted_without_what_lies_between():
+    chance, app = random.Random(5), SeenApart()
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.pause()
+        before = app.screen.rendered
+        for number in range(5):
+            app.screen.query_one("#top", Static).update(f"top {number}")
+            app.screen.query_one("#bottom", Static).update(f"bottom {number}")
+            await pilot.pause()
+            assert app.sight.lines == app.painted()
+        # Each look at what is painted renders all of it.
+        assert app.screen.rendered - before == 5
+        for _ in range(40):
+            each = chance.choice(["top", "left", "right", "bottom"])
+            text = "\n".join("x" * chance.randrange(20) for _ in range(chance.randrange(1, 9)))
+            app.screen.query_one(f"#{each}", Static).update(text)
+            app.screen.query_one("#box").scroll_to(y=chance.randrange(4), animate=False)
+            app.screen.query_one("#left").display = chance.random() < 0.8
+            await pilot.pause()
             assert app.sight.lines == app.painted()
 
 

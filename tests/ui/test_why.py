@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import WhyView
+from firstwatch.manager.run_views import WhyView
 from firstwatch.trading.clock import ManualClock
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.tui.panes.why import WhyBox, rows_of, state_line, why_lines

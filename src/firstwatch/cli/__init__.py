@@ -28,16 +28,19 @@ the command that needs it, so that start-up stays fast.
    work by ``wallets.custody`` as the manager does for the screen.
 """
 
+import gc
 import os
 import sys
-
-from firstwatch.cli.guard import run_guarded
 
 
 def main() -> None:
     """Run the command line; a failure is a sentence and an exit code, never a traceback."""
+    # Start-up makes no garbage: see ``screen``.
+    gc.disable()
     # No pydantic plugin of another package may see foreign data; looking for plugins costs 10 ms.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    from firstwatch.cli.guard import run_guarded
+
     sys.exit(run_guarded(lambda: _run(sys.argv[1:])))
 
 
@@ -47,6 +50,7 @@ def _run(words: list[str]) -> object:
         from firstwatch.cli.screen import open_screen
 
         return open_screen(is_read_only=bool(words))
+    gc.enable()
     from firstwatch.cli.commands import app
 
     return app(standalone_mode=False)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from firstwatch.manager.views import EventView, RunDetails, WatchView
+from firstwatch.manager.run_views import EventView, RunDetails
+from firstwatch.manager.views import WatchView
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import DamagedRowError, WrongUseError
 from firstwatch.trading.timeframe import Timeframe

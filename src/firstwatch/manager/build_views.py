@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from firstwatch.manager.run_views import OperandView
 from firstwatch.manager.test_views import TestSetup
-from firstwatch.manager.views import OperandView
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason
 

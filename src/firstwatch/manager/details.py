@@ -10,9 +10,7 @@ from firstwatch.manager.operands import OperandReader
 from firstwatch.manager.performance import performance
 from firstwatch.manager.row_views import event_view, fill_view, order_view, position_view
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
-from firstwatch.manager.same_time import BaselineReader, may_scale
-from firstwatch.manager.story import story_of
-from firstwatch.manager.views import (
+from firstwatch.manager.run_views import (
     Candles,
     EventView,
     FillView,
@@ -20,10 +18,11 @@ from firstwatch.manager.views import (
     OrderView,
     PartView,
     RunDetails,
-    StoryLine,
-    WatchView,
     WhyView,
 )
+from firstwatch.manager.same_time import BaselineReader, may_scale
+from firstwatch.manager.story import story_of
+from firstwatch.manager.views import StoryLine, WatchView
 from firstwatch.manager.watch_views import watch_views
 from firstwatch.manager.why import WhyReader
 from firstwatch.store import algorithms, bars, equity, fills, journal, orders, positions, runs, trades, watch

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from firstwatch.manager.run_metrics import metrics_of_run
-from firstwatch.manager.views import ParentView
+from firstwatch.manager.run_views import ParentView
 from firstwatch.store import equity, runs, trades
 from firstwatch.store.database import Session
 

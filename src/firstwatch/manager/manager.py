@@ -7,25 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.agent_reads import AgentReads
 from firstwatch.manager.agent_service import AgentService
 from firstwatch.manager.baseline_service import BaselineService
-from firstwatch.manager.build_service import BuildService
 from firstwatch.manager.job_service import JobService
-from firstwatch.manager.preview_service import PreviewService
-from firstwatch.manager.test_service import TestService
-from firstwatch.manager.views import (
-    AlarmView,
-    CommandView,
-    EngineView,
-    ManagerSnapshot,
-    ParentView,
-    TradeStory,
-    empty_snapshot,
-)
+from firstwatch.manager.snapshot import ManagerSnapshot, empty_snapshot
+from firstwatch.manager.views import AlarmView, CommandView, EngineView
 from firstwatch.manager.wallet_service import WalletService
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
@@ -35,12 +25,17 @@ from firstwatch.trading.exports import Format, What
 from firstwatch.trading.runs import Author, Exposure, RunState
 
 if TYPE_CHECKING:
+    from firstwatch.manager.agent_reads import AgentReads
     from firstwatch.manager.away import AwayReader, SeenFile
+    from firstwatch.manager.build_service import BuildService
     from firstwatch.manager.command_views import CommandReader
     from firstwatch.manager.details import DetailsReader
     from firstwatch.manager.engine_control import EngineControl
     from firstwatch.manager.lists import ListsReader
+    from firstwatch.manager.preview_service import PreviewService
+    from firstwatch.manager.run_views import ParentView, TradeStory
     from firstwatch.manager.story import StoryReader
+    from firstwatch.manager.test_service import TestService
     from firstwatch.store.changes import ChangeSignal
     from firstwatch.store.database import Store
     from firstwatch.trading.launch import LaunchSettings
@@ -123,16 +118,38 @@ class RunManager:
         """Heavy work in processes of its own."""
         self.baselines = BaselineService(settings, self.jobs)
         """Making baselines."""
-        self.tests = TestService(settings, self._clock, lambda: self._ready()[0], self.jobs)
-        """Drafts of algorithms, and tests of them."""
-        self.build = BuildService(settings, self._clock, lambda: self._ready()[0])
-        """Algorithms, their versions, and their texts while they are edited."""
-        self.preview = PreviewService(settings)
-        """What an algorithm's text means on candles, as it is typed."""
         self.agents = AgentService(settings, self._clock, lambda: self._ready()[0], self.engine)
         """Acts of agents, and the operator's answers to them."""
-        self.reads = AgentReads(self._clock, lambda: self._ready()[0])
+
+    # Made when they are first used: loading them would delay the screen's first paint.
+
+    @cached_property
+    def tests(self) -> "TestService":
+        """Drafts of algorithms, and tests of them."""
+        from firstwatch.manager.test_service import TestService
+
+        return TestService(self._settings, self._clock, lambda: self._ready()[0], self.jobs)
+
+    @cached_property
+    def build(self) -> "BuildService":
+        """Algorithms, their versions, and their texts while they are edited."""
+        from firstwatch.manager.build_service import BuildService
+
+        return BuildService(self._settings, self._clock, lambda: self._ready()[0])
+
+    @cached_property
+    def preview(self) -> "PreviewService":
+        """What an algorithm's text means on candles, as it is typed."""
+        from firstwatch.manager.preview_service import PreviewService
+
+        return PreviewService(self._settings)
+
+    @cached_property
+    def reads(self) -> "AgentReads":
         """What agents read that no snapshot holds."""
+        from firstwatch.manager.agent_reads import AgentReads
+
+        return AgentReads(self._clock, lambda: self._ready()[0])
 
     # --- life ------------------------------------------------------------------------------------
 
@@ -180,7 +197,8 @@ class RunManager:
     def close(self) -> None:
         """End the thread, release the engine (its runs stay active), close the store. Idempotent."""
         self._closing.set()
-        self.preview.close()
+        if "preview" in vars(self):
+            self.preview.close()
         if self._thread is not None and threading.current_thread() is not self._thread:
             self._can_be_left.wait()
             self._opened.set()
@@ -321,7 +339,7 @@ class RunManager:
             self._is_selection_new |= run_id != self._beside
             self._beside = run_id
 
-    def trade_story(self, run_id: str, number: int) -> TradeStory | None:
+    def trade_story(self, run_id: str, number: int) -> "TradeStory | None":
         """Read all that belongs to a trade of a run, by its number from 1; None: there is no such trade.
 
         Raises:
@@ -333,7 +351,7 @@ class RunManager:
         with store.read() as session:
             return read_story(session, run_id, number)
 
-    def parent(self, run_id: str) -> ParentView | None:
+    def parent(self, run_id: str) -> "ParentView | None":
         """Read the run of which a run is the next version; None: there is none.
 
         Raises:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from firstwatch.manager.views import OperandView
+from firstwatch.manager.run_views import OperandView
 from firstwatch.store import bars
 from firstwatch.store.database import Session
 from firstwatch.strategy.conditions import (

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from firstwatch.manager.views import PartView
+from firstwatch.manager.run_views import PartView
 from firstwatch.trading.clock import iso
 from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.trade import Trade

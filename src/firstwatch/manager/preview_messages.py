@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from firstwatch.manager.run_views import OperandView
 from firstwatch.manager.test_views import TestSetup
-from firstwatch.manager.views import OperandView
 from firstwatch.strategy.candles import CandleArrays
 from firstwatch.trading.orders import Side
 

@@ -1,14 +1,8 @@
 """Rows of the store as views, one by one."""
 
 from firstwatch.manager.journal_text import event_text
-from firstwatch.manager.views import (
-    EventView,
-    FillView,
-    KeyView,
-    OrderStep,
-    OrderView,
-    PositionView,
-)
+from firstwatch.manager.run_views import EventView, FillView, OrderStep, OrderView
+from firstwatch.manager.views import KeyView, PositionView
 from firstwatch.store import fills, journal, orders, positions, wallet_status
 from firstwatch.trading.events import AlarmRaised
 

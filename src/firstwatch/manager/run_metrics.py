@@ -9,8 +9,8 @@ import numpy as np
 
 from firstwatch.backtest.metrics import ANNUALISED, RATIO_DAYS, Metrics, compute_metrics, count_days
 from firstwatch.backtest.record import TradeRecord
+from firstwatch.manager.run_views import Expected, MetricView
 from firstwatch.manager.same_time import BaselineData, TradeArrays
-from firstwatch.manager.views import Expected, MetricView
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.trading.market import Market

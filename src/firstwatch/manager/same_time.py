@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from firstwatch.backtest.baseline import settings_of
-from firstwatch.manager.views import Expected
+from firstwatch.manager.run_views import Expected
 from firstwatch.store.backtests import Backtest, equity_of_backtest, trades_of_backtest
 from firstwatch.store.database import Session
 from firstwatch.store.rows import row

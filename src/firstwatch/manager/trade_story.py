@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from firstwatch.manager.row_views import event_view, fill_view, order_view
-from firstwatch.manager.views import TradeStory, TradeWhy
+from firstwatch.manager.run_views import TradeStory, TradeWhy
 from firstwatch.manager.why import entry_of, exit_decided_in, exit_of
 from firstwatch.store import bars, fills, journal, orders, runs, trades
 from firstwatch.store.bars import RunBar

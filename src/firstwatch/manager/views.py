@@ -1,33 +1,29 @@
 """Frozen view models for the screen, made from the store only.
 
 None means that the store does not know the value; the screen shows "?", never a zero. Times are milliseconds
-since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays. The file is long because all
-that the screen knows is in one place, from the engine down to one fill.
+since the epoch, UTC. Money is Decimal, in quote; only curves are float64 arrays. The details of the selected
+run are in ``run_views``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.alarms import AlarmAction, AlarmSeverity
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.jobs import JobKind, JobState
-from firstwatch.trading.launch import LaunchPreview, LaunchSettings, SettingDifference
-from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState, Side
+from firstwatch.trading.launch import LaunchPreview
+from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.trade import Trade
-from firstwatch.trading.verdicts import DAY_MS, FILLS_ALPHA, JOINT_ALPHA, CheckName, Sign, Verdict
+from firstwatch.trading.verdicts import CheckName
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
     # Not at run time: importing them would delay the first paint.
-    import numpy as np
-    from numpy.typing import NDArray
 
     from firstwatch.trading.watch import WatchReport
 
@@ -179,6 +175,39 @@ class WatchCount:
 
 
 @dataclass(frozen=True, slots=True)
+class PositionView:
+    """A run's position as the venue last reported it. ``side`` None: flat.
+
+    ``stop`` and ``target`` are the levels that the venue has confirmed (None: no order rests there),
+    ``stop_wanted`` and ``target_wanted`` those of the run.
+    """
+
+    run_id: str
+    symbol: str
+    side: Side | None
+    amount: Decimal
+    entry_price: Decimal | None
+    stop: Decimal | None
+    target: Decimal | None
+    stop_wanted: Decimal | None
+    target_wanted: Decimal | None
+    liquidation_price: Decimal | None
+    margin: Decimal | None
+    updated_ms: int
+
+    def liquidation_distance(self, mark: Decimal | None) -> float | None:
+        """Return how far the mark is from the liquidation price, as a fraction of the mark."""
+        if self.liquidation_price is None or not mark or self.side is None:
+            return None
+        return float((mark - self.liquidation_price) * self.side.sign / mark)
+
+    @property
+    def is_stop_behind(self) -> bool:
+        """A stop rests at another level than the run wants."""
+        return self.stop is not None and self.stop_wanted not in (None, self.stop)
+
+
+@dataclass(frozen=True, slots=True)
 class RunView:
     """One run of the list. Mark, PnL and equity (in quote) are as of ``live_ms``."""
 
@@ -208,7 +237,7 @@ class RunView:
     equity: Decimal | None
     last_bar_ms: int | None
     live_ms: int | None
-    position: "PositionView | None" = None
+    position: PositionView | None = None
     watch: WatchView | None = None
     """The newest day; None: none was reported, or the run has ended."""
     is_damaged: bool = False
@@ -254,105 +283,6 @@ class RunView:
     def pnl_share(self) -> float | None:
         """PnL as a fraction of the capital."""
         return None if self.pnl is None or not self.capital else float(self.pnl / self.capital)
-
-
-@dataclass(frozen=True, slots=True)
-class PositionView:
-    """A run's position as the venue last reported it. ``side`` None: flat.
-
-    ``stop`` and ``target`` are the levels that the venue has confirmed (None: no order rests there),
-    ``stop_wanted`` and ``target_wanted`` those of the run.
-    """
-
-    run_id: str
-    symbol: str
-    side: Side | None
-    amount: Decimal
-    entry_price: Decimal | None
-    stop: Decimal | None
-    target: Decimal | None
-    stop_wanted: Decimal | None
-    target_wanted: Decimal | None
-    liquidation_price: Decimal | None
-    margin: Decimal | None
-    updated_ms: int
-
-    def liquidation_distance(self, mark: Decimal | None) -> float | None:
-        """Return how far the mark is from the liquidation price, as a fraction of the mark."""
-        if self.liquidation_price is None or not mark or self.side is None:
-            return None
-        return float((mark - self.liquidation_price) * self.side.sign / mark)
-
-    @property
-    def is_stop_behind(self) -> bool:
-        """A stop rests at another level than the run wants."""
-        return self.stop is not None and self.stop_wanted not in (None, self.stop)
-
-
-@dataclass(frozen=True, slots=True)
-class OrderView:
-    """One order of the selected run."""
-
-    client_order_id: str
-    purpose: OrderPurpose
-    side: OrderSide
-    kind: OrderKind
-    state: OrderState
-    amount: Decimal
-    filled: Decimal
-    price: Decimal | None
-    trigger_price: Decimal | None
-    average_price: Decimal | None
-    reduce_only: bool
-    created_ms: int
-    updated_ms: int
-    history: tuple["OrderStep", ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OrderStep:
-    """One change of an order's state."""
-
-    time_ms: int
-    state: OrderState
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class FillView:
-    """One fill of the selected run."""
-
-    fill_id: str
-    client_order_id: str | None
-    side: OrderSide
-    amount: Decimal
-    price: Decimal
-    fee: Decimal
-    time_ms: int
-    is_maker: bool
-    mid_at_decision: float | None = None
-
-    @property
-    def worse_bps(self) -> float | None:
-        """How much worse than the mid at the decision it filled; None: that mid is not known."""
-        if not self.mid_at_decision:
-            return None
-        return (float(self.price) / self.mid_at_decision - 1) * self.side.sign * 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class EventView:
-    """One journal entry of the selected run, as text."""
-
-    run_id: str
-    sequence: int
-    kind: str
-    sentence: str
-    author: Author
-    venue_time_ms: int | None
-    local_time_ms: int
-    is_alarm: bool = False
-    """It raises an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,297 +419,3 @@ class JobView:
     def error(self) -> str | None:
         """Why it failed; None: it has not."""
         return self.sentence if self.state is JobState.FAILED else None
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A metric over stretches of a baseline: its median, and its 5 and 95 % quantiles."""
-
-    median: float
-    low: float
-    high: float
-
-    def scaled(self, by: float) -> "Expected":
-        """Return all values times a number above zero."""
-        return Expected(self.median * by, self.low * by, self.high * by)
-
-
-@dataclass(frozen=True, slots=True)
-class MetricView:
-    """One metric of the run beside the baseline's. The screen formats both."""
-
-    name: str
-    live: float | None
-    baseline: float | None
-    """Comparable value: over the same time, for the same trades, or of the whole backtest."""
-    band: Expected | None = None
-    """Band over the same time; None: it has none, or the baseline is too short or of other settings."""
-    needs_days: int = 0
-    """UTC days still missing before it has a value."""
-    needs_trades: int = 0
-    """Trades still missing before it has a value."""
-
-
-@dataclass(frozen=True, slots=True)
-class PartView:
-    """A group of a run's trades. Money in quote."""
-
-    group: str
-    """``side``, ``exit``, ``hour`` or ``day``"""
-    name: str
-    trades: int
-    won: int
-    pnl: Decimal
-    value: Decimal
-    """Notional at the entries."""
-
-
-@dataclass(frozen=True, eq=False)
-class Candles:
-    """Bars by their open times (int64), oldest first; prices float64 in quote, all of one length."""
-
-    time_ms: "NDArray[np.int64]"
-    open: "NDArray[np.float64]"
-    high: "NDArray[np.float64]"
-    low: "NDArray[np.float64]"
-    close: "NDArray[np.float64]"
-
-    def __len__(self) -> int:
-        return len(self.time_ms)
-
-    def part(self, seen: slice) -> "Candles":
-        """Return the bars of that slice."""
-        return Candles(self.time_ms[seen], self.open[seen], self.high[seen], self.low[seen], self.close[seen])
-
-
-@dataclass(frozen=True, eq=False)
-class OperandView:
-    """An indicator of the algorithm at the newest closes: float64, NaN where it has no value yet."""
-
-    name: str
-    is_price: bool
-    """It is drawn on the price scale, as ``ema(9)`` is and ``rsi(14)`` is not."""
-    values: "NDArray[np.float64]"
-    numbers: tuple[float, ...]
-    """Constants that it is compared with."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeWhy:
-    """Why a trade was entered and why it ended, each as a clause; empty: not known."""
-
-    entry: str
-    exit: str
-
-
-@dataclass(frozen=True, slots=True)
-class TradeStory:
-    """Everything that belongs to one trade, oldest first."""
-
-    number: int
-    trade: Trade
-    orders: tuple[OrderView, ...]
-    fills: tuple[FillView, ...]
-    events: tuple[EventView, ...]
-    best_ms: int | None
-    """Open time of the bar in which the price was best for it; None: its bars are not known."""
-    worst_ms: int | None
-    why: TradeWhy
-
-
-@dataclass(frozen=True, slots=True)
-class WhyView:
-    """Why a run did what it did last, and what would have to be true next, in sentences."""
-
-    last_ms: int | None = None
-    """The venue's time of the last decision, or of the last exit at the venue; None: there was none."""
-    last: str = ""
-    dropped: str = ""
-    """An entry since then that was decided and not carried out."""
-    next: tuple[str, ...] = ()
-    """Conditions for a decision at the next close; empty: not known, or the run does not go on."""
-    waits: tuple[str, ...] = ()
-    """Reasons that prevent decisions whatever the conditions are."""
-    problem: str = ""
-    """Why all this cannot be read."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParentView:
-    """The run of which ``run_id`` is the next version."""
-
-    run_id: str
-    parent_id: str
-    settings: LaunchSettings
-    metrics: Mapping[str, float | None]
-    """Of its whole time, by name."""
-
-
-@dataclass(frozen=True, eq=False)
-class RunDetails:
-    """Details of the selected run. Curves are float64 (in quote) over int64 times, of equal length."""
-
-    run_id: str
-    settings: LaunchSettings
-    events: tuple[EventView, ...]
-    """The newest ones, oldest first."""
-    journal_length: int
-    orders: tuple[OrderView, ...]
-    fills: tuple[FillView, ...]
-    trades: tuple[Trade, ...]
-    position: PositionView | None
-    equity_time_ms: "NDArray[np.int64]"
-    equity: "NDArray[np.float64]"
-    candles: Candles
-    """The newest bars that the run has handled."""
-    operands: tuple[OperandView, ...] = ()
-    """At those bars."""
-    story: tuple[StoryLine, ...] = ()
-    """Its events in a trader's terms, oldest first."""
-    metrics: tuple[MetricView, ...] = ()
-    parts: tuple[PartView, ...] = ()
-    """Its trades by side, reason, hour and day."""
-    days: tuple[WatchView, ...] = ()
-    """Its watch, the first day first."""
-    watch_begin_ms: int | None = None
-    """When its first day began, by the venue; None: it has not, or is not known."""
-    week_signs: tuple[Sign, ...] = ()
-    """Signs of tuning over the last seven whole days; empty: there is no watch."""
-    all_signs: tuple[Sign, ...] = ()
-    """The same over all whole days."""
-    differences: tuple[SettingDifference, ...] | None = None
-    """Settings that differ from its baseline's and matter; None: it has no baseline."""
-    why: WhyView = field(default_factory=WhyView)
-    trade_whys: Mapping[int, TradeWhy] = field(default_factory=dict)
-    """Why the newest trades were entered and left, by their number from 1."""
-
-    def begin_ms(self, view: WatchView) -> int | None:
-        """Return when a day of the watch began."""
-        begin_ms = self.watch_begin_ms
-        return None if begin_ms is None else begin_ms + (view.report.day - 1) * DAY_MS
-
-
-@dataclass(frozen=True, eq=False)
-class ManagerSnapshot:
-    """The store at one moment. The screen computes ages from these times by its own clock."""
-
-    sequence: int
-    """Increases with every snapshot; a command names the one that its author saw."""
-    time_ms: int
-    is_ready: bool
-    """False until the store has been read for the first time."""
-    engine: EngineView
-    wallets: tuple[WalletView, ...] = ()
-    runs: tuple[RunView, ...] = ()
-    """Active runs, then finished runs, each newest first."""
-    selected: RunDetails | None = None
-    beside: RunDetails | None = None
-    """Details of the run that is compared with the selected one."""
-    algorithms: tuple[AlgorithmView, ...] = ()
-    venues: tuple[str, ...] = ()
-    live_venues: tuple[str, ...] = ()
-    """Venues with live wallets."""
-    symbols: tuple[str, ...] = ()
-    """Symbols of algorithms, baselines and earlier runs: suggestions, not the venue's list."""
-    markets: tuple[MarketView, ...] = ()
-    """Markets in which the listed runs trade or have traded."""
-    alarms: tuple[AlarmView, ...] = ()
-    asks: tuple[AskView, ...] = ()
-    """Questions of agents that wait for an answer, the oldest first."""
-    story: tuple[StoryLine, ...] = ()
-    """Events of all runs in a trader's terms, oldest first."""
-    short_ids: Mapping[str, str] = field(default_factory=dict)
-    """The first four characters of each run's id, or more where two runs begin alike, by the id."""
-    commands: tuple[CommandView, ...] = field(default=())
-    jobs: tuple[JobView, ...] = ()
-    """The newest jobs, the newest first."""
-    away: AwayView | None = None
-    """Counts from before this screen was opened; None: not known, or no screen was open before."""
-    problem: str = ""
-    """Why the store could not be read, for an operator."""
-
-    @property
-    def unprotected(self) -> int:
-        """Number of runs that are exposed without the stop that their algorithm has."""
-        return sum(run.protection is Protection.UNPROTECTED for run in self.runs)
-
-    @property
-    def calling(self) -> tuple[AlarmView, ...]:
-        """The alarms that no operator has acknowledged as they are now."""
-        return tuple(alarm for alarm in self.alarms if not alarm.is_acknowledged)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Sentences that need an operator: no engine for active runs, and all alarms."""
-        engine = self.engine
-        is_silent = engine.where is EngineWhere.NOT_RESPONDING
-        needing = "1 active run needs" if len(self.active) == 1 else f"{len(self.active)} active runs need"
-        unattended = f"{engine.sentence}, and {needing} one; start it with: firstwatch engine"
-        found = [engine.sentence] if is_silent else []
-        found += [unattended] if self.active and engine.where is EngineWhere.NONE else []
-        return (*found, *(alarm.sentence for alarm in self.alarms))
-
-    @cached_property
-    def active(self) -> tuple[RunView, ...]:
-        """The runs that are not finished."""
-        return tuple(run for run in self.runs if run.state.is_active)
-
-    @cached_property
-    def working(self) -> tuple[JobView, ...]:
-        """The jobs that are queued or running, the oldest first."""
-        return tuple(job for job in reversed(self.jobs) if not job.state.is_over)
-
-    @cached_property
-    def making(self) -> JobView | None:
-        """The baseline that is being made, or was made last; None: none was lately."""
-        return next((job for job in self.jobs if job.kind is JobKind.BASELINE), None)
-
-    @property
-    def watch_count(self) -> WatchCount:
-        """Counts of today's watches: all, diverged, and how many would diverge by chance alone."""
-        reports = [run.watch.report for run in self.active if run.watch is not None]
-        calibrated = sum(report.locked is not None for report in reports)
-        return WatchCount(
-            diverged=sum(report.verdict is Verdict.DIVERGED for report in reports),
-            watched=len(reports),
-            by_chance=calibrated * (JOINT_ALPHA + FILLS_ALPHA),
-        )
-
-    @cached_property
-    def finished(self) -> tuple[RunView, ...]:
-        """The finished runs in the list."""
-        return tuple(run for run in self.runs if run.state.is_final)
-
-    def run(self, run_id: str | None) -> RunView | None:
-        """Return the run with that id; None: the snapshot does not have it."""
-        return None if run_id is None else self._by_id.get(run_id)
-
-    @cached_property
-    def _by_id(self) -> dict[str, RunView]:
-        return {run.run_id: run for run in self.runs}
-
-    def short_id(self, run_id: str) -> str:
-        """Return the short id of a run in lists."""
-        return self.short_ids.get(run_id, run_id[:SHORT_ID])
-
-    def wallet(self, name: str | None) -> WalletView | None:
-        """Return the wallet of that name; None: the snapshot does not have it."""
-        return next((wallet for wallet in self.wallets if wallet.name == name), None)
-
-    @cached_property
-    def offered(self) -> tuple[AlgorithmView, ...]:
-        """The versions that can be launched: those of algorithms that are not archived."""
-        return tuple(each for each in self.algorithms if not each.is_archived)
-
-    def algorithm(self, name: str, version: int) -> AlgorithmView | None:
-        """Return that version; None: the snapshot does not have it."""
-        return next((each for each in self.algorithms if (each.name, each.version) == (name, version)), None)
-
-    def command(self, command_id: int | None) -> CommandView | None:
-        """Return the command with that id; None: this process did not send it."""
-        return next((command for command in self.commands if command.command_id == command_id), None)
-
-
-def empty_snapshot(time_ms: int, sentence: str = "reading the store…") -> ManagerSnapshot:
-    """Return the snapshot before the store was read: it holds nothing."""
-    return ManagerSnapshot(0, time_ms, False, EngineView(EngineWhere.NONE, sentence=sentence))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import chain
 
-from firstwatch.manager.views import TradeWhy, WhyView
+from firstwatch.manager.run_views import TradeWhy, WhyView
 from firstwatch.store import bars, journal, outlooks, positions, trades
 from firstwatch.store.database import Session
 from firstwatch.store.journal import JournalEntry

@@ -9,7 +9,8 @@ import anyio
 from pydantic import ValidationError
 
 from firstwatch.manager.agent_service import WAIT_S, Outcome, Plan, Wanted
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.mcp import answers, arguments, results
 from firstwatch.mcp.arguments import WrongArgumentsError
 from firstwatch.mcp.backend import Backend, algorithm_of, run_of

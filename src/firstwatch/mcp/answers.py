@@ -4,17 +4,9 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from firstwatch.manager.views import (
-    AlarmView,
-    EventView,
-    FillView,
-    ManagerSnapshot,
-    MarketView,
-    PositionView,
-    RunView,
-    WalletView,
-    WatchView,
-)
+from firstwatch.manager.run_views import EventView, FillView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, MarketView, PositionView, RunView, WalletView, WatchView
 from firstwatch.mcp import results
 from firstwatch.mcp.cleaning import name_of, symbol_of, text_of
 from firstwatch.trading.account import MoneyKind

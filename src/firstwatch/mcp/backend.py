@@ -6,7 +6,8 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.mcp.cleaning import name_of, quoted_name
 from firstwatch.settings import Settings
 from firstwatch.trading.errors import WrongUseError

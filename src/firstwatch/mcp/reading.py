@@ -6,7 +6,9 @@ from typing import Any
 
 from firstwatch.manager.agent_reads import BacktestView, VersionView
 from firstwatch.manager.lists import FINISHED_LIMIT
-from firstwatch.manager.views import JobView, ManagerSnapshot, MetricView, RunView
+from firstwatch.manager.run_views import MetricView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import JobView, RunView
 from firstwatch.mcp import answers, arguments, results
 from firstwatch.mcp.arguments import WrongArgumentsError
 from firstwatch.mcp.backend import Backend, algorithm_of, run_of

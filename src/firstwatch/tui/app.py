@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import rich
 from rich.console import RenderableType
 from rich.segment import Segments
-from rich.traceback import Traceback
 from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
-from textual.widgets import TextArea
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, RunView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -277,9 +276,12 @@ class FirstwatchApp(StateApp):
         return BuildScreen(self.key_hints)
 
     def refresh_css(self, animate: bool = True) -> None:
-        # At its start Textual reads all style sheets again, for a theme that was set in ``__init__`` already.
-        if self.screen_stack:
+        # At its start Textual parses all style sheets again, and once more for the first screen, for a theme
+        # that was set in ``__init__`` already.
+        if self.screen_stack and self.screen.is_mounted:
             super().refresh_css(animate)
+        elif self.screen_stack:
+            self.stylesheet.update(self)
 
     def on_mount(self) -> None:
         for key in filter(None, dict.fromkeys(self._keys.keys.values())):
@@ -293,7 +295,7 @@ class FirstwatchApp(StateApp):
     def _begin(self) -> None:
         """Start what would delay the first paint."""
         if not gc.isenabled():
-            # The program starts with it off (see ``cli.screen``); the objects made so far live until exit.
+            # The program starts with it off: see ``cli.screen``.
             gc.freeze()
             gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)
             gc.enable()
@@ -318,6 +320,8 @@ class FirstwatchApp(StateApp):
 
     def _fatal_error(self) -> None:
         """Leave with a report of where it failed, without values: one may be a secret that was just typed."""
+        from rich.traceback import Traceback
+
         report = Traceback(show_locals=False, width=None, suppress=[rich])
         self._exit_renderables.append(Segments(self.console.render(report, self.console.options)))
         self._close_messages_no_wait()
@@ -332,8 +336,15 @@ class FirstwatchApp(StateApp):
         if not self.is_running:
             # The screens are being removed: there is nothing to show it any more.
             return
+        if self.is_handling_key:
+            # What it changes is painted first.
+            self.call_after_refresh(self.post_message, message)
+            return
         snapshot = message.snapshot
         before = self.live
+        if snapshot.is_ready and not before.is_ready:
+            # Modules that were loaded since live until exit: a full collection need not look at them.
+            gc.freeze()
         if self._launched is not None and snapshot.run(self._launched) is not None:
             self.choose_run(self._launched)
             self._launched = None
@@ -504,7 +515,7 @@ class FirstwatchApp(StateApp):
     # --- actions ---------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "interrupt" and self.is_editing and isinstance(self.focused, TextArea):
+        if action == "interrupt" and self.is_writing:
             # In a text ctrl+c copies.
             return self.is_covered
         return super().check_action(action, parameters)
@@ -690,6 +701,7 @@ class FirstwatchApp(StateApp):
             finally:
                 self.busy = ""
             self._loaded.add(mode)
+            gc.freeze()
         if then is not None and self.is_covered:
             self.notify(f"A dialog was open: {mode.label} mode was not opened", severity="warning")
         elif then is not None:
@@ -921,6 +933,7 @@ def run_screen(
 def import_mode(mode: Mode) -> None:
     """Load what only Test or Build mode needs; it takes most of a second."""
     controllers = {Mode.TEST: "tests", Mode.BUILD: "texts"}
+    import_module(f"firstwatch.manager.{mode}_service")
     import_module(f"firstwatch.tui.screens.{mode}")
     import_module(f"firstwatch.tui.controllers.{controllers[mode]}")
 

@@ -1,6 +1,7 @@
 """Texts about questions of agents that several lines and dialogs show."""
 
-from firstwatch.manager.views import AskView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AskView
 
 
 def ask_key(ask: AskView) -> str:

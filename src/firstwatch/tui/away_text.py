@@ -2,7 +2,8 @@
 
 import shlex
 
-from firstwatch.manager.views import AwayView, EngineView, EngineWhere, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AwayView, EngineView, EngineWhere
 from firstwatch.settings import CONFIG_FILE, Settings
 from firstwatch.trading.runs import Exposure
 from firstwatch.trading.text import counted

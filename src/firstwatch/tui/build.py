@@ -1,42 +1,46 @@
 """The state of Build mode: the text that is edited, the algorithms, and the picture of the text."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.build_views import (
-    AlgorithmEntry,
-    PreviewView,
-    TextProblem,
-    TextView,
-    VersionEntry,
-)
 from firstwatch.trading.text import counted
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.build_views import (
+        AlgorithmEntry,
+        PreviewView,
+        TextProblem,
+        TextView,
+        VersionEntry,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
     """What Build mode shows. It holds nothing until the mode is first opened."""
 
-    text: TextView | None = None
+    text: "TextView | None" = None
     opened: int = 0
     """Counts the texts that were put into the editor from outside: it takes each once."""
     goes_on: bool = False
     """The last of them goes on from the text before."""
     is_open: bool = False
     """The drafts and algorithms have been read."""
-    algorithms: tuple[AlgorithmEntry, ...] = ()
+    algorithms: "tuple[AlgorithmEntry, ...]" = ()
     shows_archived: bool = False
     chosen: str = ""
     """The row under the cursor of the algorithms: a version as ``name@version``, or a draft; empty: none."""
     marked: tuple[str, ...] = ()
     """The marked rows."""
-    preview: PreviewView | None = None
+    preview: "PreviewView | None" = None
     """The newest picture of the text; None: there was none yet."""
     problem: str = ""
     """Why there is no newer picture; empty: it is that of the newest text."""
     is_late: bool = False
     """The picture of the newest text takes long: another one is shown."""
 
-    def with_text(self, text: TextView | None, *, goes_on: bool = False) -> "Build":
+    def with_text(self, text: "TextView | None", *, goes_on: bool = False) -> "Build":
         """Return the state with a text from outside of the editor.
 
         ``goes_on``: it goes on from the text in the editor, which undo brings back; another has no picture.
@@ -45,12 +49,12 @@ class Build:
         return new if goes_on else replace(new, preview=None, problem="", is_late=False)
 
     @property
-    def entry(self) -> AlgorithmEntry | None:
+    def entry(self) -> "AlgorithmEntry | None":
         """The algorithm under the cursor of the list."""
         return next((each for each in self.algorithms if self.chosen in keys_of(each)), None)
 
     @property
-    def version(self) -> VersionEntry | None:
+    def version(self) -> "VersionEntry | None":
         """The stored version under the cursor of the list; None: it is on a draft, or on nothing."""
         entry = self.entry
         return None if entry is None else next((v for v in entry.versions if v.label == self.chosen), None)
@@ -78,18 +82,18 @@ class Build:
         return None
 
 
-def keys_of(entry: AlgorithmEntry) -> tuple[str, ...]:
+def keys_of(entry: "AlgorithmEntry") -> tuple[str, ...]:
     """Return the keys of an algorithm's rows in the list: its draft, and its versions, the newest first."""
     drafts = (entry.draft,) if entry.draft else ()
     return (*drafts, *(each.label for each in entry.versions))
 
 
-def problem_text(problem: TextProblem) -> str:
+def problem_text(problem: "TextProblem") -> str:
     """Return a mistake with its place, as an editor counts: ``line 7, column 14: …``."""
     return f"line {problem.line + 1}, column {problem.column + 1}: {problem.sentence}"
 
 
-def first_problem(text: TextView) -> str:
+def first_problem(text: "TextView") -> str:
     """Return the first mistake in a text with its place, and how many more there are; empty: none."""
     if not text.problems:
         return ""
@@ -97,12 +101,12 @@ def first_problem(text: TextView) -> str:
     return f"{problem_text(text.problems[0])}{more}"
 
 
-def name_of(text: TextView) -> str:
+def name_of(text: "TextView") -> str:
     """Return what is in the editor: a version as it is stored, or a draft."""
     return text.draft if text.is_changed or not text.base else text.base
 
 
-def standing_text(text: TextView) -> str:
+def standing_text(text: "TextView") -> str:
     """Return how a text stands to the stored version: ``3 mistakes``, ``changed``, ``as stored``."""
     if text.problems:
         return counted(len(text.problems), "mistake")

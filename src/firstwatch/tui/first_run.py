@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.verdicts import DAY_MS

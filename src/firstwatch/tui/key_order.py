@@ -5,21 +5,30 @@ to the app first, and what it does may take more messages. Of keys that arrive i
 line or while the machine is busy, a later one could overtake an earlier one: ``rsi(14) < 30``, three times
 backspace and ``< 35`` became another condition, and letters typed right after Enter acted before the field
 was open.
+
+All that a key changes is painted at once: Textual would paint the moved cursor, and what depends on it only
+with its next frame.
 """
 
 from collections import deque
+from contextlib import ExitStack
+from typing import Any
 
+from rich.console import RenderableType
 from textual import events
 from textual.app import App
 from textual.driver import Driver
 from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
+from textual.timer import Timer
 
 _ROUNDS = 2
 """Times that a key's way is gone up to the app: by the key itself, then by the messages that it caused."""
 _PATIENCE_S = 0.25
 """After this a key counts as handled: its widget was removed, and with it what followed the key."""
+_HOLD_S = 0.05
+"""For so long at most nothing is painted for a key that is being handled."""
 
 
 class KeyPassed(Message):
@@ -43,6 +52,11 @@ class KeysInOrder(App[None]):
         """The number of the key that is being handled."""
         self._key_way: tuple[MessagePump, Screen[object]] | None = None
         """The widget that was given the key, and the screen that was in front."""
+        self._frame = ExitStack()
+        """Open while nothing is painted."""
+        self._frame_timer: Timer | None = None
+        self._is_frame_lost = False
+        """Something was arranged meanwhile, and not painted."""
 
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
@@ -54,6 +68,11 @@ class KeysInOrder(App[None]):
             if len(self._held_keys) == 1:
                 self._limit_key(self._key_under_way)
 
+    @property
+    def is_handling_key(self) -> bool:
+        """Whether a key is on its way through the widgets now."""
+        return self._key_under_way is not None
+
     async def on_key_passed(self, message: KeyPassed) -> None:
         message.stop()
         if message.number == self._key_under_way:
@@ -63,6 +82,8 @@ class KeysInOrder(App[None]):
         self._last_key += 1
         self._key_under_way = number = self._last_key
         self._key_way = self.focused or self.screen, self.screen
+        if not self._held_keys:
+            self._hold_frame()
         await self._deliver(event)
         await self._follow_key(number, _ROUNDS)
 
@@ -87,10 +108,31 @@ class KeysInOrder(App[None]):
         if number != self._key_under_way or not self.is_running:
             return
         self._key_under_way = self._key_way = None
+        self._show_frame()
         if self._held_keys:
             await self._give_key(self._held_keys.popleft())
             if self._held_keys and self._key_under_way is not None:
                 self._limit_key(self._key_under_way)
+
+    def _hold_frame(self) -> None:
+        self._is_frame_lost = False
+        self._frame.enter_context(self.batch_update())
+        self._frame_timer = self.set_timer(_HOLD_S, self._show_frame)
+
+    def _show_frame(self) -> None:
+        if self._frame_timer is not None:
+            self._frame_timer.stop()
+            self._frame_timer = None
+            self._frame.close()
+            if self._is_frame_lost:
+                self.screen.refresh()
+            # At once: the frame of a snapshot a moment ago would hold it back, too.
+            self.screen._on_timer_update()
+            self.screen.check_idle()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        self._is_frame_lost |= renderable is not None and self._frame_timer is not None
+        super()._display(screen, renderable)
 
     def _limit_key(self, number: int) -> None:
         self.set_timer(_PATIENCE_S, lambda: self._end_key(number))

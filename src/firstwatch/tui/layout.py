@@ -7,6 +7,15 @@ HEIGHTS = [(0, "-short"), (16, "-low"), (24, "-middle"), (36, "-high"), (56, "-t
 """Classes for the style sheet, each with the columns or rows from which on the screen has it."""
 
 
+def size_classes(width: int, height: int) -> dict[str, bool]:
+    """Return the classes of sizes, and which of them a screen of that size has."""
+    found: dict[str, bool] = {}
+    for size, classes in ((width, WIDTHS), (height, HEIGHTS)):
+        own = max(least for least, _ in classes if least <= size)
+        found |= {name: least == own for least, name in classes}
+    return found
+
+
 class Mode(StrEnum):
     """The modes, in the order of the header."""
 

@@ -4,11 +4,17 @@ They are posted to the app itself. If they went through the widgets in between, 
 pressed later would be handled first.
 """
 
+from typing import TYPE_CHECKING
+
 from textual.message import Message
 
-from firstwatch.manager.build_views import PreviewView, TextView
-from firstwatch.manager.test_views import DraftView
-from firstwatch.manager.views import AlarmView, AskView, JobView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AskView, JobView
+
+if TYPE_CHECKING:
+    # Not at run time: importing them would delay the first paint.
+    from firstwatch.manager.build_views import PreviewView, TextView
+    from firstwatch.manager.test_views import DraftView
 
 
 class SnapshotArrived(Message):
@@ -154,7 +160,7 @@ class ModeChosen(Message):
 class DraftChanged(Message):
     """The operator has changed the draft, or the settings of its test."""
 
-    def __init__(self, draft: DraftView) -> None:
+    def __init__(self, draft: "DraftView") -> None:
         super().__init__()
         self.draft = draft
 
@@ -227,7 +233,7 @@ class TextWanted(Message):
 class PreviewArrived(Message):
     """A picture of a text has been computed."""
 
-    def __init__(self, preview: PreviewView) -> None:
+    def __init__(self, preview: "PreviewView") -> None:
         super().__init__()
         self.preview = preview
 
@@ -235,6 +241,6 @@ class PreviewArrived(Message):
 class TextShown(Message):
     """A text has been opened, to be looked at."""
 
-    def __init__(self, text: TextView) -> None:
+    def __init__(self, text: "TextView") -> None:
         super().__init__()
         self.text = text

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.symbols import base_of
 from firstwatch.tui import formats, watch_text

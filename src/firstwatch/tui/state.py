@@ -11,10 +11,11 @@ from textual.driver import Driver
 from textual.notifications import SeverityLevel
 from textual.reactive import var
 from textual.widget import Widget
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from firstwatch.manager.manager import RunManager
-from firstwatch.manager.views import ManagerSnapshot, RunView, empty_snapshot
+from firstwatch.manager.snapshot import ManagerSnapshot, empty_snapshot
+from firstwatch.manager.views import RunView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import Command, CommandOutcome
@@ -64,34 +65,34 @@ class StateApp(KeysInOrder):
     """One snapshot, one selection, one draft."""
 
     # Nothing here repaints the screen: panes watch these and repaint what changed in them.
-    snapshot: var[ManagerSnapshot] = var(partial(empty_snapshot, 0), always_update=True)
+    snapshot: var[ManagerSnapshot] = var(partial(empty_snapshot, 0), always_update=True, init=False)
     """The snapshot shown: the newest, or the one at which the operator froze the screen."""
-    frozen_ms: var[int | None] = var(None)
+    frozen_ms: var[int | None] = var(None, init=False)
     """Since when the screen is frozen; None: it is not."""
-    selected_run: var[str | None] = var(None)
-    beside_run: var[str | None] = var(None)
+    selected_run: var[str | None] = var(None, init=False)
+    beside_run: var[str | None] = var(None, init=False)
     """The run that is compared with the selected one: the only other one that is marked."""
-    selected_wallet: var[str | None] = var(None)
-    is_at_wallets: var[bool] = var(False)
+    selected_wallet: var[str | None] = var(None, init=False)
+    is_at_wallets: var[bool] = var(False, init=False)
     """The wallets are in front: keys act on the chosen wallet, not on the chosen run."""
-    draft: var[LaunchDraft] = var(LaunchDraft)
-    is_launching: var[bool] = var(False)
+    draft: var[LaunchDraft] = var(LaunchDraft, init=False)
+    is_launching: var[bool] = var(False, init=False)
     """A new run is being prepared: the launcher is open."""
-    beat: var[int] = var(0)
+    beat: var[int] = var(0, init=False)
     """Counts the screen's own seconds, so that ages grow even if nothing changes."""
-    shows_order_changes: var[bool] = var(False)
+    shows_order_changes: var[bool] = var(False, init=False)
     """Steps of orders, and replaced orders, are shown too."""
-    notices: var[tuple[Notice, ...]] = var(())
+    notices: var[tuple[Notice, ...]] = var((), init=False)
     """The newest notices, oldest first: they can be read again."""
-    ask_codes: var[Mapping[int, str]] = var(dict)
+    ask_codes: var[Mapping[int, str]] = var(dict, init=False)
     """Codes with which asks of agents can be answered at a terminal, by the ask's number."""
-    mode: var[Mode] = var(Mode.RUN)
+    mode: var[Mode] = var(Mode.RUN, init=False)
     """The mode that is shown."""
-    bench: var[Bench] = var(Bench)
+    bench: var[Bench] = var(Bench, init=False)
     """What Test mode shows."""
-    build: var[Build] = var(Build)
+    build: var[Build] = var(Build, init=False)
     """What Build mode shows."""
-    busy: var[str] = var("")
+    busy: var[str] = var("", init=False)
     """The slow work under way, as text; empty: none."""
 
     def __init__(
@@ -137,8 +138,8 @@ class StateApp(KeysInOrder):
 
     async def _deliver(self, event: events.Key | events.Paste) -> None:
         if isinstance(event, events.Paste):
-            is_text = isinstance(self.focused, TextArea)
-            event.text = clean_document(event.text[:_LONGEST_TEXT]) if is_text else pasted(event.text)
+            has_lines = _is_read_only(self.focused) is not None
+            event.text = clean_document(event.text[:_LONGEST_TEXT]) if has_lines else pasted(event.text)
         await super()._deliver(event)
 
     @property
@@ -168,7 +169,7 @@ class StateApp(KeysInOrder):
     def is_writing(self) -> bool:
         """Whether keys are written into the text of several lines that has the focus."""
         focused = self.focused if self._screen_stack else None
-        return isinstance(focused, TextArea) and not focused.read_only
+        return _is_read_only(focused) is False
 
     def choose_run(self, run_id: str) -> None:
         """Select a run by its id."""
@@ -319,6 +320,12 @@ class StateApp(KeysInOrder):
                 self.notify(sentence, title=f"{name} {command.outcome}", severity="error")
         for name, sentences in done.items():
             self.notify("\n".join(dict.fromkeys(sentences)), title=name)
+
+
+def _is_read_only(widget: Widget | None) -> bool | None:
+    """Return whether a text of several lines is only read; None: the widget is no such text."""
+    # Not by Textual's class, whose import would delay the first paint: no other widget can be read-only.
+    return getattr(widget, "read_only", None)
 
 
 def pasted(text: str) -> str:

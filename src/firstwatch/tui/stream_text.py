@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from math import isfinite
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 

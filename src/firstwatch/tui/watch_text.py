@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import RunDetails, RunView, WatchCount, WatchView
+from firstwatch.manager.views import RunView, WatchCount, WatchView
 from firstwatch.trading.verdicts import DAY_MS, Change, CheckName, Sign, SignName, Verdict
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Tone
 
 if TYPE_CHECKING:
     # Not at run time: the screen starts without the models of reports.
+    from firstwatch.manager.run_views import RunDetails
     from firstwatch.trading.watch import Check, WatchReport
 
 NONE = "–"
@@ -75,7 +76,7 @@ class Window(StrEnum):
     WEEK = "7 d"
     ALL = "all"
 
-    def signs_of(self, details: RunDetails) -> tuple[Sign, ...]:
+    def signs_of(self, details: "RunDetails") -> tuple[Sign, ...]:
         """Return the signs of tuning over its days; empty: a day is too short for any."""
         return {Window.DAY: (), Window.WEEK: details.week_signs, Window.ALL: details.all_signs}[self]
 

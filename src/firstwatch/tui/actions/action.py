@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot, RunView, WalletView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AskView, RunView, WalletView
 from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.tui.bench import Bench
 from firstwatch.tui.build import Build

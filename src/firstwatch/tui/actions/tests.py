@@ -1,13 +1,17 @@
 """Actions of Test mode: on the draft, and on the tests."""
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.test_views import TestView
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.tui.actions.action import Action, AppControls, Severity, Situation
 from firstwatch.tui.bench import first_mistake
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.panes.pane import PaneId
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.test_views import TestView
 
 
 class _DraftAction(Action):
@@ -126,7 +130,7 @@ class _JobAction(Action):
         return self.why_not(test)
 
     @abstractmethod
-    def why_not(self, test: TestView) -> str:
+    def why_not(self, test: "TestView") -> str:
         """Return why it is not possible on that test; empty: it is."""
 
 
@@ -134,7 +138,7 @@ class CancelTestAction(_JobAction):
     id, title, short, key = "test.cancel", "test: Cancel", "Cancel", "x"
     help = "Cancel the test under the cursor; what it has found so far is kept."
 
-    def why_not(self, test: TestView) -> str:
+    def why_not(self, test: "TestView") -> str:
         if test.is_being_cancelled:
             return "It is being cancelled"
         return "It is over" if test.job is None or test.state.is_over else ""
@@ -148,7 +152,7 @@ class ResumeTestAction(_JobAction):
     id, title, short, key = "test.resume", "test: Go on", "Go on", "r"
     help = "Go on with a test that has failed or was cancelled."
 
-    def why_not(self, test: TestView) -> str:
+    def why_not(self, test: "TestView") -> str:
         can = test.job is not None and test.state in (JobState.FAILED, JobState.CANCELLED)
         return "" if can else "Only a test that has failed or was cancelled can go on"
 
@@ -161,7 +165,7 @@ class TakeWinnerAction(_JobAction):
     id, title, short, key = "test.winner", "test: Take the winner", "Take winner", "w"
     help = "Make the winner of the study the draft, to be tested and saved."
 
-    def why_not(self, test: TestView) -> str:
+    def why_not(self, test: "TestView") -> str:
         is_study = test.kind is JobKind.OPTIMISATION and test.has_result
         return "" if is_study else "Only an optimisation that is done has a winner"
 

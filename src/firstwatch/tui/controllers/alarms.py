@@ -2,7 +2,8 @@
 
 import asyncio
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView
 from firstwatch.trading.commands import CloseWallet
 from firstwatch.tui import formats
 from firstwatch.tui.modals.confirm import ConfirmDialog

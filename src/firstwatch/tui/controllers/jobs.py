@@ -2,7 +2,8 @@
 
 import asyncio
 
-from firstwatch.manager.views import JobView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import JobView
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.tui.state import READ_ONLY, StateApp
 

@@ -7,7 +7,8 @@ from functools import partial
 
 from textual.timer import Timer
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, RunView
 from firstwatch.trading.commands import PreviewLaunch, StartRun
 from firstwatch.trading.launch import CheckResult, LaunchPreview, LaunchSettings
 from firstwatch.tui import formats

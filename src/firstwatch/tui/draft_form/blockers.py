@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.manager.test_views import Blocker, DraftView, Standing, TestView
-from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.text import counted
 from firstwatch.tui.bench import first_mistake

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from firstwatch.manager.views import CommandView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import CommandView
 from firstwatch.trading.commands import CommandOutcome
 from firstwatch.trading.launch import (
     GuardAction,

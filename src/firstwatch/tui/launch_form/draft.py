@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import Any
 
-from firstwatch.manager.views import AlgorithmView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlgorithmView
 from firstwatch.trading.launch import (
     GuardAction,
     LaunchSettings,

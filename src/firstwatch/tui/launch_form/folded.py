@@ -1,13 +1,18 @@
 """The settings of a run: the three lines shown while the launcher is folded, and all settings below."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import ManagerSnapshot, RunDetails
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.trading.launch import LaunchSettings
 from firstwatch.trading.launch_words import guards_words, reset_words, session_words
 from firstwatch.trading.symbols import quote_of
 from firstwatch.tui import formats
 from firstwatch.tui.launch_form.draft import FIELDS, draft_of
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 _LABEL = 22
 
@@ -37,7 +42,7 @@ def _all(settings: LaunchSettings) -> str:
     )
 
 
-def _money(details: RunDetails, snapshot: ManagerSnapshot) -> str:
+def _money(details: "RunDetails", snapshot: ManagerSnapshot) -> str:
     settings = details.settings
     has_position = details.position is not None and details.position.side is not None
     entries = len(details.trades) + has_position

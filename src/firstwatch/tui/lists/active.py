@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.symbols import pair_of

@@ -1,14 +1,19 @@
 """The settings of one run."""
 
-from firstwatch.manager.views import RunDetails
+from typing import TYPE_CHECKING
+
 from firstwatch.tui.launch_form.draft import FIELDS, VERSIONS_OWN, draft_of
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 COLUMNS = (Column("setting", 22), Column("value", 24, grows=True))
 EMPTY = ""
 
 
-def lines(details: RunDetails) -> list[Line]:
+def lines(details: "RunDetails") -> list[Line]:
     """Return a line for each setting that applies."""
     draft = draft_of(details.settings, parent_run_id=details.settings.parent_run_id)
     lines = [Line("run", (Cell("Run", "dim"), Cell(details.run_id)))]

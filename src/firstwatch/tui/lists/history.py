@@ -1,6 +1,7 @@
 """The runs that have ended."""
 
-from firstwatch.manager.views import ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import RunState
 from firstwatch.trading.symbols import pair_of
 from firstwatch.tui import formats

@@ -1,9 +1,14 @@
 """The journal of one run."""
 
-from firstwatch.manager.views import RunDetails
+from typing import TYPE_CHECKING
+
 from firstwatch.trading.runs import Author
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 COLUMNS = (
     Column("#", 5, rank=3, is_number=True),
@@ -14,7 +19,7 @@ COLUMNS = (
 EMPTY = "The journal is empty."
 
 
-def lines(details: RunDetails) -> list[Line]:
+def lines(details: "RunDetails") -> list[Line]:
     """Return a line for each of the newest entries, the newest first."""
     return [
         Line(
@@ -30,7 +35,7 @@ def lines(details: RunDetails) -> list[Line]:
     ]
 
 
-def story(details: RunDetails, key: str) -> list[str]:
+def story(details: "RunDetails", key: str) -> list[str]:
     """Return the whole of one entry; nothing: there is no such entry."""
     event = next((each for each in details.events if str(each.sequence) == key), None)
     if event is None:

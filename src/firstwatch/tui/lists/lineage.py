@@ -1,10 +1,16 @@
 """A run beside the run of which it is the next version, and beside its baseline."""
 
-from firstwatch.manager.views import ParentView, RunDetails, RunView
+from typing import TYPE_CHECKING
+
+from firstwatch.manager.views import RunView
 from firstwatch.tui import figures, watch_text
 from firstwatch.tui.launch_form.draft import FIELDS, draft_of
 from firstwatch.tui.lists import cells
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import ParentView, RunDetails
 
 COLUMNS = (
     Column("", 20),
@@ -18,7 +24,7 @@ _MONEY_OF_ITS_OWN = frozenset({"net_pnl", "expectancy", "average_trade", "fees",
 """Figures in quote: two runs with other capitals differ in them anyhow."""
 
 
-def lines(run: RunView, details: RunDetails, parent: ParentView | None) -> list[Line]:
+def lines(run: RunView, details: "RunDetails", parent: "ParentView | None") -> list[Line]:
     """Return what differs in the settings of a run and its parent, then the figures of all three."""
     found = [Line("run", (Cell("run", "dim"), Cell(run.run_id[:8]), _parent_id(parent), Cell(""), Cell("")))]
     if parent is not None:
@@ -43,5 +49,5 @@ def lines(run: RunView, details: RunDetails, parent: ParentView | None) -> list[
     return found
 
 
-def _parent_id(parent: ParentView | None) -> Cell:
+def _parent_id(parent: "ParentView | None") -> Cell:
     return Cell("it has none", "dim") if parent is None else Cell(parent.parent_id[:8])

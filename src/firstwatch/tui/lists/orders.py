@@ -6,12 +6,16 @@ Those in doubt and those refused come first, each on a line of its own.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import OrderView
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderState
 from firstwatch.trading.text import counted
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import OrderView
 
 COLUMNS = (
     Column("sent, wall", 11),
@@ -47,10 +51,10 @@ _FIRST = (OrderState.UNKNOWN, OrderState.REJECTED)
 class Folded:
     """Orders of one purpose that replaced each other, oldest first."""
 
-    orders: tuple[OrderView, ...]
+    orders: "tuple[OrderView, ...]"
 
     @property
-    def newest(self) -> OrderView:
+    def newest(self) -> "OrderView":
         """The order that counts now."""
         return self.orders[-1]
 
@@ -60,7 +64,7 @@ class Folded:
         return len(self.orders) - 1
 
 
-def fold(orders: Sequence[OrderView]) -> list[Folded]:
+def fold(orders: "Sequence[OrderView]") -> list[Folded]:
     """Return the orders as they are shown, the newest first; ``orders``: oldest first.
 
     A leg's orders between one entry and the next are of one position.
@@ -87,12 +91,12 @@ def fold(orders: Sequence[OrderView]) -> list[Folded]:
     return [*shown, *(Folded(tuple(found)) for found in reversed(folds))]
 
 
-def unfolded(orders: Sequence[OrderView]) -> list[Folded]:
+def unfolded(orders: "Sequence[OrderView]") -> list[Folded]:
     """Return each order by itself, the newest first."""
     return [Folded((order,)) for order in reversed(orders)]
 
 
-def lines(orders: Sequence[OrderView], *, shows_changes: bool) -> list[Line]:
+def lines(orders: "Sequence[OrderView]", *, shows_changes: bool) -> list[Line]:
     """Return a line for each order; ``shows_changes``: also for replaced ones."""
     return [_line(found) for found in (unfolded(orders) if shows_changes else fold(orders))]
 
@@ -126,7 +130,7 @@ def prices(found: Folded) -> str:
     return last if first == last else f"{first}→{last}"
 
 
-def _price(order: OrderView) -> str:
+def _price(order: "OrderView") -> str:
     """Return the price at which an order has filled or would."""
     if order.average_price is not None:
         return formats.price(order.average_price)
@@ -136,7 +140,7 @@ def _price(order: OrderView) -> str:
     return "market" if order.price is None or order.kind is OrderKind.MARKET else formats.price(order.price)
 
 
-def story(orders: Sequence[OrderView], key: str, *, shows_changes: bool) -> list[str]:
+def story(orders: "Sequence[OrderView]", key: str, *, shows_changes: bool) -> list[str]:
     """Return all that is known of the orders of one line, by its key; nothing: there is no such line."""
     shown = unfolded(orders) if shows_changes else fold(orders)
     found = next((each for each in shown if each.newest.client_order_id == key), None)

@@ -1,10 +1,14 @@
 """Where one run has won and lost."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import PartView, RunDetails
 from firstwatch.tui.lists import cells
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import PartView, RunDetails
 
 COLUMNS = (
     Column("by", 5),
@@ -31,7 +35,7 @@ _BAR = 24
 _GROUPS = ("side", "exit", "hour", "day")
 
 
-def lines(details: RunDetails) -> list[Line]:
+def lines(details: "RunDetails") -> list[Line]:
     """Return a line for each part: sides, reasons of exits, hours and days of exits, UTC."""
     largest: dict[str, Decimal] = {}
     for part in details.parts:
@@ -46,7 +50,7 @@ def lines(details: RunDetails) -> list[Line]:
     return found
 
 
-def two_lines(first: RunDetails, second: RunDetails) -> list[Line]:
+def two_lines(first: "RunDetails", second: "RunDetails") -> list[Line]:
     """Return a line for each part that at least one of two runs has, as ``lines`` does."""
     parts = [{(part.group, part.name): part for part in details.parts} for details in (first, second)]
     found: list[Line] = []
@@ -61,14 +65,14 @@ def two_lines(first: RunDetails, second: RunDetails) -> list[Line]:
     return found
 
 
-def _figures(part: PartView | None) -> tuple[Cell, Cell, Cell]:
+def _figures(part: "PartView | None") -> tuple[Cell, Cell, Cell]:
     """Return trades, PnL and per cent of one run; without a trade there is nothing to say."""
     if part is None:
         return (cells.NOTHING,) * 3
     return Cell(str(part.trades)), cells.pnl(part.pnl), cells.share(_share(part))
 
 
-def _share(part: PartView) -> float | None:
+def _share(part: "PartView") -> float | None:
     return float(part.pnl / part.value) if part.value else None
 
 
@@ -76,7 +80,7 @@ def _name(group: str, name: str) -> str:
     return f"{name}:00–{name}:59" if group == "hour" else name
 
 
-def _line(part: PartView, bar: str, *, is_first: bool) -> Line:
+def _line(part: "PartView", bar: str, *, is_first: bool) -> Line:
     pnl = cells.pnl(part.pnl)
     return Line(
         f"{part.group} {part.name}",

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from firstwatch.manager.views import ManagerSnapshot, PositionView, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import PositionView, RunView
 from firstwatch.trading.runs import Exposure, Protection
 from firstwatch.trading.symbols import pair_of
 from firstwatch.tui import formats

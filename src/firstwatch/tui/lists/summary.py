@@ -1,11 +1,17 @@
 """The metrics of one run beside those of its baseline over the same time."""
 
-from firstwatch.manager.views import MetricView, RunDetails, RunView
+from typing import TYPE_CHECKING
+
+from firstwatch.manager.views import RunView
 from firstwatch.trading.text import counted
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.figures import Write, money, ratio, signed_percent
 from firstwatch.tui.lists import cells
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import MetricView, RunDetails
 
 COLUMNS = (
     Column("", 17),
@@ -54,7 +60,7 @@ _FIGURES: tuple[tuple[str, str, Write, str], ...] = (
 _WON_OR_LOST = frozenset({"net_pnl", "total_return"})
 
 
-def lines(run: RunView, details: RunDetails) -> list[Line]:
+def lines(run: RunView, details: "RunDetails") -> list[Line]:
     """Return a line for each metric, with unrealised and realised PnL as metrics of their own."""
     by_name = {figure.name: figure for figure in details.metrics}
     lines = [
@@ -66,7 +72,7 @@ def lines(run: RunView, details: RunDetails) -> list[Line]:
     return [Line("unrealised", (Cell("Open PnL"), cells.pnl(run.unrealised_pnl), *nothing)), *lines]
 
 
-def _line(figure: MetricView, label: str, write: Write, source: str) -> Line:
+def _line(figure: "MetricView", label: str, write: Write, source: str) -> Line:
     live = missing(figure) if figure.live is None else write(figure.live)
     tone = cells.money_tone(live) if figure.name in _WON_OR_LOST else ""
     band = figure.band
@@ -87,7 +93,7 @@ def _line(figure: MetricView, label: str, write: Write, source: str) -> Line:
     )
 
 
-def missing(figure: MetricView) -> str:
+def missing(figure: "MetricView") -> str:
     """Return why a run has no such metric yet."""
     if figure.needs_days:
         return f"– {counted(figure.needs_days, 'more day')}"

@@ -1,13 +1,17 @@
 """The closed trades of one run: decided and paid prices, PnL, reasons, and excursions (MFE and MAE)."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import RunDetails, TradeWhy
 from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.trade import Trade
 from firstwatch.tui import formats
 from firstwatch.tui.lists import cells
 from firstwatch.tui.widgets.table import Cell, Column, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails, TradeWhy
 
 COLUMNS = (
     Column("#", 3, rank=4, is_number=True),
@@ -36,7 +40,7 @@ EMPTY = "This run has not closed a trade."
 _BPS = 10_000
 
 
-def lines(details: RunDetails) -> list[Line]:
+def lines(details: "RunDetails") -> list[Line]:
     """Return a line for each trade, the newest first."""
     numbered = enumerate(details.trades, start=1)
     return [
@@ -44,7 +48,7 @@ def lines(details: RunDetails) -> list[Line]:
     ]
 
 
-def _line(number: int, trade: Trade, why: TradeWhy | None) -> Line:
+def _line(number: int, trade: Trade, why: "TradeWhy | None") -> Line:
     best, worst = trade.favourable_excursion / trade.entry_price, trade.adverse_excursion / trade.entry_price
     return Line(
         str(number),

@@ -11,7 +11,8 @@ from textual import events, on
 from textual.widget import Widget
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import AlarmView, AskView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AskView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.alarms import AlarmAction, meaning_of
 from firstwatch.tui import formats

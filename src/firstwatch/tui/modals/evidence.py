@@ -1,12 +1,12 @@
 """The evidence of a check of the watch: mismatches, fills or trades."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunDetails, RunView, WatchView
+from firstwatch.manager.views import RunView, WatchView
 from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.verdicts import DAY_MS, CheckName, Sign, Verdict
 from firstwatch.trading.watch import Mismatch
@@ -16,6 +16,10 @@ from firstwatch.tui.run_text import heading
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.status_lines import KeyHint
 from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 _FILLS = (
     Column("time", 14),
@@ -56,7 +60,7 @@ class EvidenceDialog(Dialog[None]):
     def __init__(
         self,
         run: RunView,
-        details: RunDetails,
+        details: "RunDetails",
         shown: Sequence[WatchView],
         name: CheckName,
         signs: Sequence[Sign] = (),
@@ -139,7 +143,7 @@ def _mismatches(shown: Sequence[WatchView]) -> list[str]:
     return lines or ["Run and shadow have decided the same at every bar."]
 
 
-def _fills(details: RunDetails, span: range | None) -> list[Line]:
+def _fills(details: "RunDetails", span: range | None) -> list[Line]:
     """Return the fills in a span of time, the newest first; None: all of them."""
     purposes = {order.client_order_id: order.purpose for order in details.orders}
     lines = []
@@ -167,7 +171,7 @@ def _fills(details: RunDetails, span: range | None) -> list[Line]:
     return lines
 
 
-def _trades(details: RunDetails, span: range | None) -> list[Line]:
+def _trades(details: "RunDetails", span: range | None) -> list[Line]:
     """Return the trades that were closed in a span of time, the newest first; None: all of them."""
     return [
         Line(

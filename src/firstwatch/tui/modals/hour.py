@@ -1,12 +1,12 @@
 """One hour of the watch: its trades, mismatches and time lost."""
 
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import FillView, RunDetails, RunView, WatchView
+from firstwatch.manager.views import RunView, WatchView
 from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.text import counted
 from firstwatch.trading.verdicts import Verdict
@@ -16,6 +16,10 @@ from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.modals.evidence import mismatch_text
 from firstwatch.tui.run_text import heading
 from firstwatch.tui.widgets.status_lines import KeyHint
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import FillView, RunDetails
 
 _HOUR_MS = 3_600_000
 
@@ -29,7 +33,7 @@ class HourDialog(Dialog[None]):
         Binding("up", "scroll(-1)", "Up", show=False, id="hour.up"),
     ]
 
-    def __init__(self, run: RunView, details: RunDetails, view: WatchView, cell: HourCell) -> None:
+    def __init__(self, run: RunView, details: "RunDetails", view: WatchView, cell: HourCell) -> None:
         super().__init__()
         self._lines = list(hour_lines(details, view, cell))
         self.TITLE_TEXT = f"hour {cell.hour} of day {view.report.day} · {heading(run)}"
@@ -44,7 +48,7 @@ class HourDialog(Dialog[None]):
         self.query_one(".dialog-body").scroll_relative(y=by * 3, animate=False)
 
 
-def hour_lines(details: RunDetails, view: WatchView, cell: HourCell) -> Iterator[str]:
+def hour_lines(details: "RunDetails", view: WatchView, cell: HourCell) -> Iterator[str]:
     """Yield the hour's figures, then what happened in it."""
     begin_ms = details.begin_ms(view)
     parts = [counted(cell.trades or 0, "entry", "entries")]
@@ -69,7 +73,7 @@ def hour_lines(details: RunDetails, view: WatchView, cell: HourCell) -> Iterator
         yield f"{formats.short_moment(time_ms)}  {sentence}"
 
 
-def _happened(details: RunDetails, view: WatchView, from_ms: int, to_ms: int) -> Iterator[tuple[int, str]]:
+def _happened(details: "RunDetails", view: WatchView, from_ms: int, to_ms: int) -> Iterator[tuple[int, str]]:
     purposes = {order.client_order_id: order.purpose.value for order in details.orders}
     for fill in details.fills:
         if from_ms <= fill.time_ms < to_ms:
@@ -90,7 +94,7 @@ def _happened(details: RunDetails, view: WatchView, from_ms: int, to_ms: int) ->
             yield check.first_at, f"✘ {watch_text.LABELS[check.name]} DIVERGED. {check.sentence}"
 
 
-def _fill_text(fill: FillView, purpose: str) -> str:
+def _fill_text(fill: "FillView", purpose: str) -> str:
     worse, beside = fill.worse_bps, ""
     if worse is not None:
         than = "worse" if worse >= 0 else "better"

@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.money_text import money_counts
 from firstwatch.tui.run_text import run_line

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunView, TradeStory
+from firstwatch.manager.views import RunView
 from firstwatch.trading.text import counted
 from firstwatch.tui import formats
 from firstwatch.tui.lists import orders, trades
 from firstwatch.tui.modals.dialog import Dialog, text
 from firstwatch.tui.run_text import heading
 from firstwatch.tui.widgets.status_lines import KeyHint
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import TradeStory
 
 _MOST = 40
 """Lines of one part that are shown."""
@@ -28,7 +32,7 @@ class TradeDialog(Dialog[None]):
         Binding("up", "scroll(-1)", "Up", show=False, id="trade.up"),
     ]
 
-    def __init__(self, run: RunView, story: TradeStory) -> None:
+    def __init__(self, run: RunView, story: "TradeStory") -> None:
         super().__init__()
         self.TITLE_TEXT = f"Trade {story.number} · {heading(run)}"
         self._story = story
@@ -59,7 +63,7 @@ def _some(lines: list[str]) -> list[str]:
     return [*lines[:half], f"… {len(lines) - 2 * half} more …", *lines[-half:]]
 
 
-def _figures(story: TradeStory) -> Iterator[str]:
+def _figures(story: "TradeStory") -> Iterator[str]:
     trade = story.trade
     share = trades.value_share(trade)
     yield (
@@ -98,7 +102,7 @@ def _when(time_ms: int | None) -> str:
     return "" if time_ms is None else f" in the bar of {formats.short_moment(time_ms)}"
 
 
-def _orders(story: TradeStory) -> Iterator[str]:
+def _orders(story: "TradeStory") -> Iterator[str]:
     for found in orders.fold(story.orders):
         order = found.newest
         moves = f", {counted(found.moves, 'move')}" if found.moves else ""
@@ -108,7 +112,7 @@ def _orders(story: TradeStory) -> Iterator[str]:
         )
 
 
-def _fills(story: TradeStory) -> Iterator[str]:
+def _fills(story: "TradeStory") -> Iterator[str]:
     for fill in story.fills:
         worse = "" if fill.worse_bps is None else f", {trades.bps(fill.worse_bps)} bps worse than decided"
         yield (
@@ -117,6 +121,6 @@ def _fills(story: TradeStory) -> Iterator[str]:
         )
 
 
-def _journal(story: TradeStory) -> Iterator[str]:
+def _journal(story: "TradeStory") -> Iterator[str]:
     for event in story.events:
         yield f"{formats.clock_time(event.venue_time_ms)}  {event.sentence}"

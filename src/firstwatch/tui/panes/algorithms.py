@@ -4,7 +4,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.trading.text import counted
 from firstwatch.tui.build import name_of
 from firstwatch.tui.lists import algorithms

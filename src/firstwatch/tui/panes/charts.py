@@ -1,11 +1,12 @@
 """The charts of Metrics: the chosen run's candles with its trades and levels, and its equity and drawdown."""
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from firstwatch.manager.views import PositionView, RunDetails, RunView
+from firstwatch.manager.views import PositionView, RunView
 from firstwatch.trading.orders import OrderPurpose
 from firstwatch.tui.formats import READING
 from firstwatch.tui.state import app_of
@@ -13,6 +14,10 @@ from firstwatch.tui.widgets.candles import CandleChart, Level, Mark, draw_candle
 from firstwatch.tui.widgets.chart import Chart
 from firstwatch.tui.widgets.equity_curve import EquityChart, draw_equity
 from firstwatch.tui.widgets.paragraph import Paragraph
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 
 class ChartPage(Vertical):
@@ -30,7 +35,7 @@ class ChartPage(Vertical):
         """The chart itself, which zooms and pans."""
         return self.query_one(Chart)
 
-    def show(self, run: RunView | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: "RunDetails | None") -> None:
         """Draw the run's chart; None: no run is chosen, or its details are not read yet."""
         if run is not None and details is None and self.chart.display:
             # In the chart's own room: a sentence in its place would arrange the screen twice for each run.
@@ -47,7 +52,7 @@ class ChartPage(Vertical):
             empty.set_text(self.NONE if details is not None else READING)
 
     @abstractmethod
-    def plot(self, details: RunDetails) -> bool:
+    def plot(self, details: "RunDetails") -> bool:
         """Give the chart its drawing; return False if there is nothing to draw."""
 
 
@@ -56,7 +61,7 @@ class EquityPage(ChartPage):
 
     NONE = "Equity is marked at each close: none or one so far."
 
-    def plot(self, details: RunDetails) -> bool:
+    def plot(self, details: "RunDetails") -> bool:
         times, equity = details.equity_time_ms, details.equity
         if len(equity) < 2:
             return False
@@ -81,7 +86,7 @@ class PricePage(ChartPage):
     _candles: object = None
     _marks: tuple[Mark, ...] = ()
 
-    def plot(self, details: RunDetails) -> bool:
+    def plot(self, details: "RunDetails") -> bool:
         candles = details.candles
         if len(candles) < 2:
             return False
@@ -100,7 +105,7 @@ class PricePage(ChartPage):
         return True
 
 
-def _marks(details: RunDetails) -> tuple[Mark, ...]:
+def _marks(details: "RunDetails") -> tuple[Mark, ...]:
     """Return the fills in the time of the bars: E into a position, X out of it."""
     entries = {order.client_order_id for order in details.orders if order.purpose is OrderPurpose.ENTRY}
     first_ms = int(details.candles.time_ms[0])

@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.tui import formats
 from firstwatch.tui.launch_form.folded import folded
 from firstwatch.tui.messages import LaunchLeft

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
 
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.manager.test_views import Blocker, DraftView, Standing
-from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.text import clean
 from firstwatch.tui.draft_form.blockers import blockers
 from firstwatch.tui.draft_form.changes import changed, problem_at, problem_with

@@ -6,7 +6,7 @@ from textual.containers import Container
 from textual.widgets import TextArea
 
 from firstwatch.manager.build_views import TextView
-from firstwatch.manager.views import ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.tui.build import name_of, problem_text, standing_text
 from firstwatch.tui.formats import READING
 from firstwatch.tui.messages import PlaceChosen, TextEdited, TextLeft

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import ManagerSnapshot, ParentView, RunDetails, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.tui.layout import layout_for
 from firstwatch.tui.lists import active, config, history, journal, lineage, orders, positions, trades
 from firstwatch.tui.messages import BesideChosen, RunChosen, RunOpened
@@ -19,6 +20,10 @@ from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.status_lines import KeyLine
 from firstwatch.tui.widgets.table import Column, KeyedTable, Line
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import ParentView, RunDetails
 
 _RUN_LISTS = ("Active", "History", "Positions")
 """Tabs that list runs. Passing through one must not choose another run: its cursor follows the chosen one."""
@@ -57,7 +62,7 @@ class InfoPane(TabbedPane):
     )
     PAGES: ClassVar = {tab: partial(_listing, tab) for tab in _LISTS}
 
-    _parent_view: ParentView | None = None
+    _parent_view: "ParentView | None" = None
     """The run of which the chosen one is the next version."""
     _parent_of: str | None = None
     """The run whose parent it is."""
@@ -97,20 +102,23 @@ class InfoPane(TabbedPane):
         app = app_of(self)
         self.set_note(*active.totals(snapshot))
         self.set_subtitle(active.below(snapshot, app.key_of))
-        pages: dict[str, Callable[[], Sequence[Line]]] = {
-            "Active": lambda: active.lines(snapshot, app.now_ms()),
-            "History": lambda: history.lines(snapshot),
-            "Positions": lambda: positions.lines(snapshot),
+        now_ms = app.now_ms()
+        # History has hundreds of lines, which hardly ever change; the others change with each snapshot, but
+        # not with each key. Ages are in whole seconds.
+        pages: dict[str, tuple[tuple[object, ...], Callable[[], Sequence[Line]]]] = {
+            "Active": ((snapshot, now_ms // 1000), lambda: active.lines(snapshot, now_ms)),
+            "History": ((snapshot.finished, snapshot.short_ids), lambda: history.lines(snapshot)),
+            "Positions": ((snapshot,), lambda: positions.lines(snapshot)),
         }
         listing = self.query_one(f"#{self.tab}", Listing)
-        if self.tab == "History" and snapshot.is_ready:
-            # Hundreds of lines, which hardly ever change.
-            listing.set_made((snapshot.finished, snapshot.short_ids), pages[self.tab])
-        else:
-            empty = active.empty(snapshot, app.key_of) if self.tab == "Active" else None
-            listing.set_lines(pages[self.tab](), is_ready=snapshot.is_ready, empty=empty)
-        if listing.table.cursor_key != app.selected_run:
-            listing.table.point_at(app.selected_run)
+        made_of, make = pages[self.tab]
+        empty = active.empty(snapshot, app.key_of) if self.tab == "Active" else None
+        listing.set_made((snapshot.is_ready, *made_of), make, is_ready=snapshot.is_ready, empty=empty)
+        table = listing.table
+        if table.cursor_key == app.selected_run:
+            table.is_ahead = False
+        elif not table.is_ahead:
+            table.point_at(app.selected_run)
 
     def _show_run(self, snapshot: ManagerSnapshot) -> None:
         app = app_of(self)
@@ -178,6 +186,8 @@ class InfoPane(TabbedPane):
         # A row that has gone leaves the chosen run as it is: a run is chosen by its id, not by its place.
         if self.tab in _RUN_LISTS and event.table.id == f"{self.tab}-table" and event.key is not None:
             self.app.post_message(RunChosen(event.key))
+        else:
+            event.table.is_ahead = False
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:
@@ -189,7 +199,7 @@ class InfoPane(TabbedPane):
         if details is not None and run is not None and event.row_key.value is not None:
             self._open_row(details, run, event.row_key.value)
 
-    def _open_row(self, details: RunDetails, run: RunView, key: str) -> None:
+    def _open_row(self, details: "RunDetails", run: RunView, key: str) -> None:
         """Show everything about a row."""
         from firstwatch.tui.modals.confirm import MessageDialog
 

@@ -7,7 +7,8 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import AlarmView, AwayView, ManagerSnapshot, StoryLine
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, AwayView, StoryLine
 from firstwatch.trading.alarms import meaning_of
 from firstwatch.tui import formats
 from firstwatch.tui.alarm_text import alarm_key, seen_word, since

@@ -1,6 +1,7 @@
 """Options with a note on each: a version's metrics, a wallet's money, the limits of a market."""
 
-from firstwatch.manager.views import AlgorithmView, ManagerSnapshot, MarketView, WalletView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlgorithmView, MarketView, WalletView
 from firstwatch.trading.launch import LaunchPreview
 from firstwatch.tui import formats
 from firstwatch.tui.launch_form.draft import FormField, LaunchDraft, chosen_algorithm

@@ -11,7 +11,8 @@ from textual.visual import VisualType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from firstwatch.manager.views import CommandView, JobView, ManagerSnapshot
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import CommandView, JobView
 from firstwatch.trading.launch import CheckResult, LaunchPreview
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats

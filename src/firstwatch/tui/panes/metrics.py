@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot, RunDetails, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.tui.lists import summary
 from firstwatch.tui.panes.pane import PaneId, TabbedPane
 from firstwatch.tui.panes.watch import WatchPage
@@ -14,6 +15,7 @@ from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine
 
 if TYPE_CHECKING:
+    from firstwatch.manager.run_views import RunDetails
     from firstwatch.tui.panes.charts import ChartPage
     from firstwatch.tui.panes.performance import PerformancePage
     from firstwatch.tui.widgets.chart import Chart
@@ -136,7 +138,7 @@ class MetricsPane(TabbedPane):
         # The chart has no size before the next layout.
         self.call_after_refresh(self.renew)
 
-    def _show_summary(self, run: RunView | None, details: RunDetails | None) -> None:
+    def _show_summary(self, run: RunView | None, details: "RunDetails | None") -> None:
         listing = self.query_one("#Summary", Listing)
         if run is None:
             listing.set_lines([], empty=app_of(self).no_run)

@@ -13,7 +13,8 @@ from textual.content import Content
 from textual.geometry import Region
 from textual.widget import Widget
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, RunView
 from firstwatch.trading.text import clean
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.money_text import money_word

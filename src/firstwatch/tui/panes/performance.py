@@ -1,11 +1,13 @@
 """Where the chosen run has won and lost, compared with another run if one is marked."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from firstwatch.manager.views import ManagerSnapshot, RunDetails, RunView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.tui.lists import performance
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.drawn import Drawn
@@ -13,6 +15,10 @@ from firstwatch.tui.widgets.listing import Listing
 from firstwatch.tui.widgets.overlay import PnlCurve, draw_overlay
 from firstwatch.tui.widgets.paragraph import Paragraph
 from firstwatch.tui.widgets.table import KeyedTable
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 _HOW = "Mark another run in Run Info (3, space): it is laid over this one."
 _NO_CURVE = "There is no picture before both runs have two closes."
@@ -36,7 +42,7 @@ class PerformancePage(Vertical):
         """The table that is shown."""
         return next(listing.table for listing in self.query(Listing) if listing.display)
 
-    def show(self, run: RunView | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: "RunDetails | None") -> None:
         """Show the run and the one compared with it; None: no run is chosen, or it is not read yet."""
         snapshot, over = app_of(self).snapshot, None
         if (
@@ -70,7 +76,7 @@ class PerformancePage(Vertical):
         note.show_if(not picture.display)
 
 
-def _curve(details: RunDetails, snapshot: ManagerSnapshot) -> PnlCurve | None:
+def _curve(details: "RunDetails", snapshot: ManagerSnapshot) -> PnlCurve | None:
     """Return a run's PnL; None: there are not two points, or no capital to compare it with."""
     capital, run = float(details.settings.capital), snapshot.run(details.run_id)
     if len(details.equity) < 2 or capital <= 0 or run is None:

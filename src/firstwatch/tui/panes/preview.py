@@ -8,7 +8,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 
 from firstwatch.manager.build_views import PreviewView, TradeMark
-from firstwatch.manager.views import Candles, ManagerSnapshot
+from firstwatch.manager.run_views import Candles
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.trading.orders import Side
 from firstwatch.trading.symbols import pair_of
 from firstwatch.tui.build import Build

@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from firstwatch.manager.snapshot import ManagerSnapshot
 from firstwatch.manager.test_views import BacktestView, TestDetails, TestView
-from firstwatch.manager.views import ManagerSnapshot
 from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.tui.lists import found
 from firstwatch.tui.lists.tests import KIND_WORDS, progress_text

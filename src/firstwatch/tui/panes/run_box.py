@@ -1,15 +1,21 @@
 """The essentials of the chosen run in a few lines, below the list on a small terminal."""
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.content import Content
 from textual.widget import Widget
 
-from firstwatch.manager.views import RunDetails, RunView
+from firstwatch.manager.views import RunView
 from firstwatch.trading.text import clean, counted
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.money_text import run_place
 from firstwatch.tui.panes.why import labelled, why_lines
 from firstwatch.tui.state import app_of
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import RunDetails
 
 _STORY_LINES = 2
 
@@ -72,7 +78,7 @@ class RunBox(Widget):
         return Text("\n").join(lines)
 
 
-def _trades(details: RunDetails | None) -> str:
+def _trades(details: "RunDetails | None") -> str:
     if details is None:
         return ""
     won = sum(trade.pnl > 0 for trade in details.trades)

@@ -6,7 +6,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import AlarmView, ManagerSnapshot, WalletView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import AlarmView, WalletView
 from firstwatch.trading.account import MoneyKind
 from firstwatch.trading.alarms import UNMANAGED
 from firstwatch.trading.runs import Exposure
@@ -60,9 +61,15 @@ class WalletsPane(Pane):
     def show(self, snapshot: ManagerSnapshot) -> None:
         app = app_of(self)
         empty = f"No wallet yet. Press {app.key_of('wallet.create')} to create one."
-        self.query_one(Listing).set_lines(self._lines(snapshot), is_ready=snapshot.is_ready, empty=empty)
+        now_ms = app.now_ms()
+        self.query_one(Listing).set_made(
+            (snapshot, now_ms // 1000),
+            lambda: self._lines(snapshot, now_ms),
+            is_ready=snapshot.is_ready,
+            empty=empty,
+        )
         wallet = snapshot.wallet(app.selected_wallet)
-        text = "" if wallet is None else _note(wallet, snapshot.alarms, app.now_ms(), app.key_of)
+        text = "" if wallet is None else _note(wallet, snapshot.alarms, now_ms, app.key_of)
         note = self.query_one("#wallet-note", Paragraph)
         note.show_if(bool(text))
         note.set_text(text)
@@ -78,13 +85,12 @@ class WalletsPane(Pane):
         app = app_of(self)
         return next((alarm for alarm in app.live.alarms if _is_of(alarm, app.selected_wallet)), None)
 
-    def _lines(self, snapshot: ManagerSnapshot) -> Sequence[Line]:
+    def _lines(self, snapshot: ManagerSnapshot, now_ms: int) -> Sequence[Line]:
         """Return the wallets, those with an alarm first."""
         wallets = sorted(snapshot.wallets, key=lambda wallet: not _is_left(wallet))
-        return [self._line(wallet, snapshot) for wallet in wallets]
+        return [self._line(wallet, snapshot, now_ms) for wallet in wallets]
 
-    def _line(self, wallet: WalletView, snapshot: ManagerSnapshot) -> Line:
-        now_ms = app_of(self).now_ms()
+    def _line(self, wallet: WalletView, snapshot: ManagerSnapshot, now_ms: int) -> Line:
         age = None if wallet.balance_ms is None else now_ms - wallet.balance_ms
         run = snapshot.run(wallet.active_run_id)
         use, tone = _use(wallet, "" if run is None else f"{snapshot.short_id(run.run_id)} {run.title}")

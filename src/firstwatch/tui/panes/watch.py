@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import DataTable
 
-from firstwatch.manager.views import RunDetails, RunView, WatchView
+from firstwatch.manager.views import RunView, WatchView
 from firstwatch.trading.verdicts import CheckName, Sign, Verdict
 from firstwatch.tui import formats, watch_text
 from firstwatch.tui.panes.watch_lines import (
@@ -39,6 +39,7 @@ from firstwatch.tui.widgets.table import KeyedTable
 
 if TYPE_CHECKING:
     # Not at run time: the screen starts without the models of reports.
+    from firstwatch.manager.run_views import RunDetails
     from firstwatch.trading.watch import WatchReport
 
 _FAN_TONES = {Verdict.DIVERGED: "error", Verdict.WATCH: "warning"}
@@ -141,7 +142,7 @@ class WatchPage(Vertical):
     def on_resize(self) -> None:
         self.show(self._run, self._details)
 
-    def show(self, run: RunView | None, details: RunDetails | None) -> None:
+    def show(self, run: RunView | None, details: "RunDetails | None") -> None:
         """Show the run's watch; None: no run is chosen, or its details are not read yet."""
         if run is not None and self._run is not None and run.run_id != self._run.run_id:
             self._day = self._cell = None
@@ -248,7 +249,7 @@ class WatchPage(Vertical):
 
     # --- what is shown ---------------------------------------------------------------------------------
 
-    def _show_nothing(self, run: RunView | None, details: RunDetails | None) -> None:
+    def _show_nothing(self, run: RunView | None, details: "RunDetails | None") -> None:
         for widget in self.children:
             # The table keeps the focus of the pane.
             widget.display = widget.has_class("empty") or widget is self.table

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from firstwatch.manager.views import RunDetails, RunView, WatchView
+from firstwatch.manager.views import RunView, WatchView
 from firstwatch.trading.text import clean
 from firstwatch.trading.verdicts import DAY_MS, Sign, Verdict
 from firstwatch.tui import formats, watch_text
@@ -16,6 +16,7 @@ from firstwatch.tui.widgets.table import Cell, Column, Line
 
 if TYPE_CHECKING:
     # Not at run time: the screen starts without the models of reports.
+    from firstwatch.manager.run_views import RunDetails
     from firstwatch.trading.watch import WatchReport
 
 CHECK_COLUMNS = (
@@ -131,7 +132,7 @@ def with_changes(
     shown: Sequence[WatchView],
     window: Window,
     run: RunView,
-    details: RunDetails,
+    details: "RunDetails",
 ) -> tuple[StripCell, ...]:
     """Return the cells with how much the equity changed in each, where that is known."""
     begin_ms = details.begin_ms(shown[0])

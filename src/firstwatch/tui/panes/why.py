@@ -1,14 +1,21 @@
 """Why the chosen run did what it did last, and what would have to be true next: below the list of runs."""
 
+from typing import TYPE_CHECKING
+
 from rich.text import Text
 from textual.geometry import Region
 from textual.widget import Widget
 
-from firstwatch.manager.views import ManagerSnapshot, RunView, WhyView
+from firstwatch.manager.snapshot import ManagerSnapshot
+from firstwatch.manager.views import RunView
 from firstwatch.trading.runs import Exposure, Health, Protection
 from firstwatch.trading.text import clean
 from firstwatch.tui import formats
 from firstwatch.tui.run_text import held_text
+
+if TYPE_CHECKING:
+    # Not at run time: importing it would delay the first paint.
+    from firstwatch.manager.run_views import WhyView
 
 LABEL = len("last  ")
 """Width of the labels of the second and the third line."""
@@ -95,14 +102,14 @@ def state_line(run: RunView) -> str:
     return " · ".join([*words, f"equity {equity}"])
 
 
-def _last(why: WhyView) -> str:
+def _last(why: "WhyView") -> str:
     if why.last_ms is None:
         return why.dropped or "nothing was decided yet"
     last = f"{formats.short_moment(why.last_ms)} {why.last}"
     return f"{last}. Then {why.dropped}" if why.dropped else last
 
 
-def _next(run: RunView, why: WhyView) -> str:
+def _next(run: RunView, why: "WhyView") -> str:
     if run.state.is_final:
         return f"nothing: the run has ended. {run.sentence}".rstrip()
     return " · ".join([*why.waits, *why.next]) or "not known before the next close"

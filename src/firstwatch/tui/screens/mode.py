@@ -11,7 +11,8 @@ from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 
-from firstwatch.tui.layout import HEIGHTS, WIDTHS, Layout, Mode, layout_for
+from firstwatch.tui.layout import HEIGHTS, WIDTHS, Layout, Mode, layout_for, size_classes
+from firstwatch.tui.painting import NarrowCompositor
 from firstwatch.tui.panes.pane import Pane, PaneId, TabbedPane
 from firstwatch.tui.state import app_of
 from firstwatch.tui.widgets.status_lines import HeadLine, KeyHint, KeyLine, StatusLine
@@ -42,18 +43,22 @@ class ModeScreen(Screen[None]):
     def __init__(self, hints: Callable[[Pane], Sequence[KeyHint]], panes: Sequence[Pane]) -> None:
         """``hints`` returns the keys that do something now while that pane is in front."""
         super().__init__()
+        self._compositor = NarrowCompositor()
         self.front = self.HOME
         self.is_maximised = False
         """The pane in front has the whole screen."""
         self.layout_now = Layout.LIST
         self._panes = {pane.ID: pane for pane in panes}
         self._keys = KeyLine(lambda: hints(self.pane(self.front)))
+        self._was_seen = False
         self._fitted = Size(0, 0)
         """The terminal's size when the panes were arranged."""
 
     def compose(self) -> ComposeResult:
-        # Arranged before anything is mounted: a later change would be styled again.
+        # Arranged before anything is mounted: a later change would be styled again. The classes of the size
+        # are those that Textual sets when it comes.
         self._fit(self.app.size)
+        self.update_classes(size_classes(*self.app.size), update=False)
         yield HeadLine()
         yield from self.body()
         yield self._keys
@@ -74,7 +79,10 @@ class ModeScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self._fit(event.size)
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        # Its widgets were styled when they were mounted, a moment ago.
+        event.refresh_styles = self._was_seen
+        self._was_seen = True
         # Below a dialog, or in another mode, a screen is not notified of another size of the terminal.
         size = self.app.size
         if size != self._fitted:

@@ -14,7 +14,7 @@ from firstwatch.tui.widgets.plot import Grid, Scale, View, draw_curve, time_axis
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from firstwatch.manager.views import Candles, OperandView
+    from firstwatch.manager.run_views import Candles, OperandView
 
 _WICK, _BODY = 1, 2
 _SIGNS = {

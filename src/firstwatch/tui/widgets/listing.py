@@ -40,11 +40,18 @@ class Listing(Vertical):
         """The table itself."""
         return self.query_one(KeyedTable)
 
-    def set_made(self, made_of: tuple[object, ...], make: Callable[[], Sequence[Line]]) -> None:
-        """Show the lines that ``make`` returns; it is not called again while ``made_of`` is equal."""
+    def set_made(
+        self,
+        made_of: tuple[object, ...],
+        make: Callable[[], Sequence[Line]],
+        *,
+        is_ready: bool = True,
+        empty: str | None = None,
+    ) -> None:
+        """Show the lines that ``make`` returns; nothing is done while ``made_of`` is equal."""
         # Equal tuples compare their parts by identity first: unchanged parts cost nothing.
         if made_of != self._made_of:
-            self.set_lines(make())
+            self.set_lines(make(), is_ready=is_ready, empty=empty)
             self._made_of = made_of
 
     def set_lines(self, lines: Sequence[Line], *, is_ready: bool = True, empty: str | None = None) -> None:

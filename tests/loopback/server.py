@@ -457,8 +457,10 @@ class Loopback:
     ) -> web.StreamResponse:
         if self._faults.is_down:
             return _cut(request)
-        if self.latency_s:
-            await asyncio.sleep(self.latency_s)
+        begun_s = time.monotonic()
+        # It may be changed meanwhile.
+        while (left_s := begun_s + self.latency_s - time.monotonic()) > 0:
+            await asyncio.sleep(min(left_s, 0.05))
         try:
             body = json.loads(await request.read())
         except ValueError:

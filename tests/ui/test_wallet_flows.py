@@ -432,10 +432,11 @@ async def test_leaving_the_dialog_calls_nothing_off_and_the_outcome_is_told(home
             await on.ready()
             await on.press("1", "down", "o")
             await asked(on)
-            venue.latency_s = 0.3
+            venue.latency_s = 60
             await written(on, "50", None, PASSPHRASE, "main")
             await on.press("escape")
             assert not on.app.is_covered
+            venue.latency_s = 0
             await on.until(lambda: any("on their way" in toast for toast in on.toasts()), "the outcome")
             assert venue.account(ACCOUNT).cash == 950
 
@@ -517,7 +518,7 @@ async def test_old_is_shown_as_old_and_unknown_as_unknown(home, clock, venue, sn
                 " · missing: builder fee (v) · hl did not answer within 10 s; try again later.",
             )
             [alarm] = on.app.snapshot.alarms
-            [old, *_] = on.app.run_screen.query_one(WalletsPane)._lines(on.app.snapshot)
+            [old, *_] = on.app.run_screen.query_one(WalletsPane)._lines(on.app.snapshot, on.app.now_ms())
             assert [cell.tone for cell in old.cells if "9.50" in cell.text] == ["warning", "warning"]
             assert alarm.sentence == "wallet main holds short 0.5 BTC/USDC:USDC at hl and no run manages it"
             await on.settle()

@@ -336,10 +336,6 @@ class FirstwatchApp(StateApp):
         if not self.is_running:
             # The screens are being removed: there is nothing to show it any more.
             return
-        if self.is_handling_key:
-            # What it changes is painted first.
-            self.call_after_refresh(self.post_message, message)
-            return
         snapshot = message.snapshot
         before = self.live
         if snapshot.is_ready and not before.is_ready:

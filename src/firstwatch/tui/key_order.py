@@ -68,11 +68,6 @@ class KeysInOrder(App[None]):
             if len(self._held_keys) == 1:
                 self._limit_key(self._key_under_way)
 
-    @property
-    def is_handling_key(self) -> bool:
-        """Whether a key is on its way through the widgets now."""
-        return self._key_under_way is not None
-
     async def on_key_passed(self, message: KeyPassed) -> None:
         message.stop()
         if message.number == self._key_under_way:
@@ -124,9 +119,12 @@ class KeysInOrder(App[None]):
             self._frame_timer.stop()
             self._frame_timer = None
             self._frame.close()
+            if not self.screen_stack:
+                # The app ends.
+                return
             if self._is_frame_lost:
                 self.screen.refresh()
-            # At once: the frame of a snapshot a moment ago would hold it back, too.
+            # At once: after another frame Textual would wait.
             self.screen._on_timer_update()
             self.screen.check_idle()
 

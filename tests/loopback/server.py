@@ -458,8 +458,7 @@ class Loopback:
         if self._faults.is_down:
             return _cut(request)
         begun_s = time.monotonic()
-        # It may be changed meanwhile.
-        while (left_s := begun_s + self.latency_s - time.monotonic()) > 0:
+        while (left_s := begun_s + self.latency_s - time.monotonic()) > 0:  # noqa: ASYNC110 (it may change)
             await asyncio.sleep(min(left_s, 0.05))
         try:
             body = json.loads(await request.read())

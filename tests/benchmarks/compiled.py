@@ -234,7 +234,7 @@ def measured_peers(python: str, candles: CandleArrays, folder: Path) -> list[Lin
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--peers", help="an interpreter for which vectorbt or backtesting.py is installed")
     chosen = parser.parse_args()
     say(f"{'':62}{'ms':>12}{'budget':>10}")

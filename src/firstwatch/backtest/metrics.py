@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from firstwatch.backtest.record import TradeRecord, TradeTable
+from firstwatch.backtest.record import BARS_AT_ONCE, TradeRecord, TradeTable
 from firstwatch.strategy.core_settings import exit_reason
 from firstwatch.trading.runs import ExitReason
 
@@ -204,16 +204,20 @@ def daily_returns(
 def _drawdowns(equity: NDArray[np.float64], capital: float) -> tuple[float, float, int]:
     if not len(equity):
         return 0.0, 0.0, 0
-    # In place where possible: memory of this size costs as much as the arithmetic.
-    peaks = np.maximum.accumulate(equity)
-    np.maximum(peaks, capital, out=peaks)
-    fall = peaks - equity
+    peak, deepest, most, at_peak = capital, np.float64(0.0), np.float64(0.0), [np.array([-1])]
+    for begin in range(0, len(equity), BARS_AT_ONCE):
+        part = equity[begin : begin + BARS_AT_ONCE]
+        peaks = np.maximum.accumulate(part)
+        np.maximum(peaks, peak, out=peaks)
+        peak = peaks[-1]
+        fall = peaks - part
+        at_peak.append(np.flatnonzero(fall == 0) + begin)
+        most = np.maximum(most, fall.max())
+        np.divide(fall, peaks, out=fall)
+        deepest = np.maximum(deepest, fall.max())
     # Distance between the points that are at a peak, the capital before them all: the bars between lie below.
-    at_peak = np.concatenate(([-1], np.flatnonzero(fall == 0), [len(equity)]))
-    longest = int(np.diff(at_peak).max()) - 1
-    most = float(fall.max())
-    np.divide(fall, peaks, out=fall)
-    return float(fall.max()), most, longest
+    longest = int(np.diff(np.concatenate((*at_peak, [len(equity)]))).max()) - 1
+    return float(deepest), float(most), longest
 
 
 def _sharpe(returns: NDArray[np.float64]) -> float | None:

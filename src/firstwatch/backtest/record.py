@@ -14,6 +14,9 @@ from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import ExitReason
 from firstwatch.trading.trade import Trade
 
+BARS_AT_ONCE = 1 << 15
+"""Bars of which a temporary array stays in the processor's cache."""
+
 
 class TradeRecord(NamedTuple):
     """One trade in floats: ``side`` +1 or -1, money in quote, ``steps`` whole amount steps of the market.

@@ -14,8 +14,8 @@ from typing import Any
 
 from firstwatch.engine.alerts.sending import SEND_WITHIN_S
 from firstwatch.engine.host.process import keep_private
+from firstwatch.engine.niceness import be_nice
 
-_NICE = 10
 _STATUS = re.compile(r"error=(\d{3})\b")
 """HTTP status in apprise's log."""
 _NOT_UNDERSTOOD = "apprise does not understand the address: its scheme is not known, or a part is missing"
@@ -35,7 +35,7 @@ class _LastStatus(logging.Handler):
 def main() -> None:
     """Send the message of the request."""
     keep_private()
-    os.nice(_NICE)
+    be_nice()
     # SIGALRM ends the process, even while a library waits or after the engine was killed.
     signal.alarm(SEND_WITHIN_S)
     try:

@@ -13,13 +13,13 @@ from types import FrameType
 from firstwatch.engine.host.background import log_handler
 from firstwatch.engine.host.process import keep_private
 from firstwatch.engine.host.watch_keeper import WATCH_LOG_FILE
+from firstwatch.engine.niceness import be_nice
 from firstwatch.settings import load_settings
 from firstwatch.store.database import open_store
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import FirstwatchError
 from firstwatch.watch.process import Watcher
 
-_NICE = 10
 _SWITCH_S = 0.000_5
 """A tenth of Python's own: after each statement the writing thread waits for the one that computes tables,
 and the engine waits for the writing one."""
@@ -42,7 +42,7 @@ def _end_with_parent() -> None:
 def main() -> int:
     """Watch the runs of the environment's data folder until the engine ends; return the exit code."""
     keep_private()
-    os.nice(_NICE)
+    be_nice()
     sys.setswitchinterval(_SWITCH_S)
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()

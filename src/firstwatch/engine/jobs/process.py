@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from firstwatch.engine.jobs.context import Found, JobCancelledError, JobContext, JobInterruptedError
 from firstwatch.engine.jobs.kinds import work_of
 from firstwatch.engine.jobs.locks import JobLock, remove_left_folders, turn
+from firstwatch.engine.niceness import MOST, be_nice
 from firstwatch.settings import Settings, environment_of, load_settings
 from firstwatch.store import jobs
 from firstwatch.store.database import Session, Store, open_store
@@ -25,7 +26,6 @@ from firstwatch.trading.jobs import JobKind, JobState
 from firstwatch.trading.validation import validation_sentences
 
 LOG_FILE = "jobs.log"
-_NICENESS = 10
 _LOOK_S = 0.25
 """Interval at which a job looks whether it is cancelled."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -213,7 +213,7 @@ def _do(
             if state is JobState.DONE:
                 raise
 
-    be_nice()
+    be_nice(MOST)
     try:
         try:
             ending = _Ending(store, number)
@@ -266,13 +266,6 @@ def _work(
         with store.write() as session:
             jobs.begin_job(session, number, now_ms=clock.now_ms())
         return kind.work(request, JobContext(number, settings, store, clock, show, check))
-
-
-def be_nice() -> None:
-    """Yield to all else on this machine, the engine above all; a process that is nicer stays so."""
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    if own < _NICENESS:
-        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
 
 
 def main() -> int:

@@ -1,0 +1,24 @@
+"""How a process yields to the engine."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+NICENESS = 10
+"""How much a process yields that somebody waits for, in steps of the system."""
+MOST = 19
+"""How much heavy work yields: on all processors it must not be felt."""
+_SESSION = Path("/proc/self/autogroup")
+
+
+def be_nice(niceness: int = NICENESS) -> None:
+    """Yield to all else on this machine, the engine above all; a process that is nicer stays so.
+
+    Linux may weigh whole sessions against one another: then niceness counts only within one, and the first
+    process of a session yields for all of it (sched(7), "The autogroup feature").
+    """
+    if os.getpriority(os.PRIO_PROCESS, 0) < niceness:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    if os.getsid(0) == os.getpid():
+        with suppress(OSError):
+            _SESSION.write_text(str(niceness), encoding="ascii")

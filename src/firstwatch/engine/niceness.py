@@ -4,8 +4,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+SLIGHTLY = 5
+"""How much work yields that the operator waits for, in steps of the system."""
 NICENESS = 10
-"""How much a process yields that somebody waits for, in steps of the system."""
+"""How much all else yields."""
 MOST = 19
 """How much heavy work yields: on all processors it must not be felt."""
 _SESSION = Path("/proc/self/autogroup")

@@ -39,7 +39,7 @@ def home(tmp_path, monkeypatch):
 def firstwatch(home, capsys, monkeypatch):
     """Run one command line and return its answer."""
     # Commands run in this process, which must not become nice for the tests that follow.
-    monkeypatch.setattr("firstwatch.engine.jobs.process.be_nice", lambda _niceness: None)
+    monkeypatch.setattr("firstwatch.engine.jobs.process.be_nice", lambda: None)
 
     def run(*arguments: object) -> Answer:
         words = [str(argument) for argument in arguments]

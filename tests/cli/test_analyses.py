@@ -10,7 +10,7 @@ from firstwatch.engine.jobs import process
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch):
     """Let jobs in this process not make it nice, for it cannot go back."""
-    monkeypatch.setattr(process, "be_nice", lambda _niceness: None)
+    monkeypatch.setattr(process, "be_nice", lambda: None)
 
 
 def test_a_cross_validation_has_the_promised_shape(firstwatch, algorithm, candles):

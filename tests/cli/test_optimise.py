@@ -13,7 +13,7 @@ LIMIT = "entry.long.required[0].right=25..50:0.5"
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch):
     """Let a command in this process not make it nice, for it cannot go back."""
-    monkeypatch.setattr(process, "be_nice", lambda _niceness: None)
+    monkeypatch.setattr(process, "be_nice", lambda: None)
 
 
 @pytest.fixture(scope="module")

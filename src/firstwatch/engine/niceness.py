@@ -7,9 +7,7 @@ from pathlib import Path
 SLIGHTLY = 5
 """How much work yields that the operator waits for, in steps of the system."""
 NICENESS = 10
-"""How much all else yields."""
-MOST = 19
-"""How much heavy work yields: on all processors it must not be felt."""
+"""How much all else yields. More of it would hardly help the engine, and stop work beside other programs."""
 _SESSION = Path("/proc/self/autogroup")
 
 

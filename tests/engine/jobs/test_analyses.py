@@ -42,7 +42,7 @@ CANDLES = generated_candles(11, 24 * 75)
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch):
     """Let jobs in this process not make it nice, for it cannot go back."""
-    monkeypatch.setattr(process, "be_nice", lambda _niceness: None)
+    monkeypatch.setattr(process, "be_nice", lambda: None)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ CANDLES = generated_candles(11, 24 * 75)
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch):
     """Let jobs in this process not make it nice, for it cannot go back."""
-    monkeypatch.setattr(process, "be_nice", lambda _niceness: None)
+    monkeypatch.setattr(process, "be_nice", lambda: None)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def undisturbed(candles, tmp_path_factory):
     """A study of 200 trials by one worker in one go: its result and its rows."""
     home = tmp_path_factory.mktemp("undisturbed") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "be_nice", lambda _niceness: None)
+        patch.setattr(process, "be_nice", lambda: None)
         result = _run(_asked(candles, trials=200), home)
     return result, _rows(home)
 

@@ -35,7 +35,7 @@ SPEC = AlgorithmSpec.from_toml(rig.ACTIVE_TOML)
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(process, "be_nice", lambda _niceness: None)
+    monkeypatch.setattr(process, "be_nice", lambda: None)
     return rig.make_folder(tmp_path / "home")
 
 
@@ -131,10 +131,10 @@ def test_a_request_of_another_version_is_a_sentence(settings, store):
 def test_a_job_is_nice(settings):
     with job_process(settings.home, "backtest", request(settings.home)) as job:
         job.wait_for_work()
-        assert os.getpriority(os.PRIO_PROCESS, job.process.pid) == 19
+        assert os.getpriority(os.PRIO_PROCESS, job.process.pid) == 10
         weighed = Path(f"/proc/{job.process.pid}/autogroup")
         # Niceness alone counts only beside processes of the job's own session.
-        assert not weighed.exists() or weighed.read_text().split()[1:] == ["nice", "19"]
+        assert not weighed.exists() or weighed.read_text().split()[1:] == ["nice", "10"]
 
 
 # --- ended half-way ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from firstwatch.engine.jobs.context import Found, JobCancelledError, JobContext, JobInterruptedError
 from firstwatch.engine.jobs.kinds import work_of
 from firstwatch.engine.jobs.locks import JobLock, remove_left_folders, turn
-from firstwatch.engine.niceness import MOST, be_nice
+from firstwatch.engine.niceness import be_nice
 from firstwatch.settings import Settings, environment_of, load_settings
 from firstwatch.store import jobs
 from firstwatch.store.database import Session, Store, open_store
@@ -213,7 +213,7 @@ def _do(
             if state is JobState.DONE:
                 raise
 
-    be_nice(MOST)
+    be_nice()
     try:
         try:
             ending = _Ending(store, number)

@@ -104,6 +104,23 @@ def test_the_rules_of_a_face_are_numbered_from_one():
         assert numbers == list(range(1, len(numbers) + 1)), path
 
 
+def test_an_id_of_a_style_sheet_belongs_to_one_widget():
+    """The sheets of all modes hold for all screens once they are loaded, also for a widget of the same id."""
+    screen = SOURCE / "tui"
+    styled = {
+        name
+        for sheet in screen.rglob("*.tcss")
+        for rule in re.findall(r"(?m)^([^{\n]*)\{", sheet.read_text())
+        for name in re.findall(r"#([\w-]+)", rule)
+    }
+    given: dict[str, list[str]] = {}
+    for path in screen.rglob("*.py"):
+        for name in re.findall(r'\bid="([\w-]+)"', path.read_text()):
+            given.setdefault(name, []).append(path.name)
+    assert styled & given.keys()
+    assert {name: given[name] for name in styled & given.keys() if len(given[name]) > 1} == {}
+
+
 @pytest.mark.parametrize("package", LISTED)
 def test_a_face_names_every_module_of_its_room(package):
     face = _face(package)

@@ -83,7 +83,7 @@ async def test_every_field_of_the_launcher(home, clock):
                     for typed in TYPED[number % 4 :: 4]:
                         form(on).go_to(field.id, opens=True)
                         await on.pilot.pause()
-                        on.app.run_screen.query_one("#editor", Input).value = typed
+                        on.app.run_screen.query_one("#field-line", Input).value = typed
                         await on.press("enter")
                         check(on, typed)
                         await on.press("escape")
@@ -123,7 +123,7 @@ async def test_every_field_of_a_list_s_form(home, clock, field):
                 for typed in TYPED[number % 2 :: 2]:
                     dialog._form.go_to(each.id, opens=True)
                     await on.pilot.pause()
-                    dialog.query_one("#editor", Input).value = typed
+                    dialog.query_one("#field-line", Input).value = typed
                     await on.press("enter")
                     check(on, typed)
                     if dialog._form.written is not None:

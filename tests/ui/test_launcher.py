@@ -106,7 +106,7 @@ async def test_from_an_empty_form_to_a_run_by_keys(home, clock, snap_step, size)
             assert form(on).cursor_key == "symbol"
             await on.press("down", "enter")
             # The field is written on its own row.
-            line = on.app.run_screen.query_one("#editor", Input)
+            line = on.app.run_screen.query_one("#field-line", Input)
             row = next(i for i, text in enumerate(on.text().splitlines()) if "Capital   " in text)
             assert line.region.y == row
             [wallet] = [text for text in on.text().splitlines() if "Wallet   " in text]
@@ -211,7 +211,7 @@ async def test_garbage_is_refused_where_it_is_written_in_plain_words(home, clock
                 form(on).go_to(field, opens=True)
                 await on.pilot.pause()
                 for garbage in ("abc", "-1", "nan", "1e99", "½", "[/red]", "9" * 80):
-                    on.app.run_screen.query_one("#editor", Input).value = garbage
+                    on.app.run_screen.query_one("#field-line", Input).value = garbage
                     await on.press("enter")
                     assert form(on).written == field, garbage
                     said = note(on)
@@ -224,7 +224,7 @@ async def test_garbage_is_refused_where_it_is_written_in_plain_words(home, clock
             for field in reasons:
                 form(on).go_to(field, opens=True)
                 await on.pilot.pause()
-                on.app.run_screen.query_one("#editor", Input).value = "[/red]"
+                on.app.run_screen.query_one("#field-line", Input).value = "[/red]"
                 await on.press("enter")
                 assert on.app.draft.value(field) == "[/red]"
 

@@ -163,7 +163,7 @@ class PartsDialog(Dialog[str]):
         self._form.styles.height = min(len(kind.fields), _MOST_ROWS) + 1
 
     def body(self) -> Sequence[Widget]:
-        return [Paragraph(id="parts"), self._form]
+        return [Paragraph(id="listed"), self._form]
 
     def hints(self) -> Sequence[KeyHint]:
         if self._form.written is not None:
@@ -190,7 +190,9 @@ class PartsDialog(Dialog[str]):
         """Show all parts in words, and the fields of the one that is edited."""
         marks = ("▸" if place == self._place else " " for place in range(len(self._parts)))
         lines = [f"{mark} {self._words(part)}" for mark, part in zip(marks, self._parts, strict=True)]
-        self.query_one("#parts", Paragraph).set_text("\n".join(lines) or f"No {self._kind.noun}: n adds one.")
+        self.query_one("#listed", Paragraph).set_text(
+            "\n".join(lines) or f"No {self._kind.noun}: n adds one."
+        )
         part = self._parts[self._place] if self._parts else None
         rows = () if part is None else ((each, part[each.id]) for each in self._kind.fields)
         self._form.set_lines(

@@ -144,7 +144,7 @@ class FieldInput(Input):
     ]
 
     def __init__(self, form: "FieldForm") -> None:
-        super().__init__(compact=True, select_on_focus=True, id="editor")
+        super().__init__(compact=True, select_on_focus=True, id="field-line")
         self._form = form
 
     # At once and not by a message, which later keys could overtake.

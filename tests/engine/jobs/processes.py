@@ -71,6 +71,7 @@ def job_process(
         stderr=subprocess.PIPE,
         env={**os.environ, "FIRSTWATCH_HOME": str(home)},
         pass_fds=(lock.descriptor,),
+        start_new_session=True,
     )
     lock.hand_over()
     try:

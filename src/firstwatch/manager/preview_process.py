@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from firstwatch.backtest.compiling import COMPILER
-from firstwatch.engine.niceness import SLIGHTLY, be_nice
+from firstwatch.engine.niceness import NICENESS
 from firstwatch.manager.preview import Previewer
 from firstwatch.manager.preview_messages import Reading
 from firstwatch.settings import load_settings
@@ -24,7 +24,8 @@ from firstwatch.trading.clock import SystemClock
 def main() -> int:
     """Answer what comes through the socket whose descriptor is the argument, until it is closed."""
     os.umask(0o077)
-    be_nice(SLIGHTLY)
+    # In its own session only: beside busy programs its first picture would take minutes.
+    os.nice(NICENESS)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.WARNING)
     descriptor = int(sys.argv[1])

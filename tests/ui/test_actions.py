@@ -194,6 +194,21 @@ async def test_a_snapshot_right_behind_a_key_does_not_put_the_cursor_back(home, 
             assert f"{on.app.snapshot.short_id(chosen)} on w2" in on.text().splitlines()[-1]
 
 
+async def test_a_run_that_is_chosen_elsewhere_is_under_the_cursor(home, clock):
+    scenes.many_runs(home, 3)
+    with scenes.attached(home, clock):
+        async with stage(home, clock=clock) as on:
+            await on.ready()
+            await on.until(lambda: table_of(on).cursor_key == scenes.run_number(3), "the newest run")
+            # As from a list that was just made: the run was chosen before.
+            table_of(on)._known_key = None
+            table_of(on)._report()
+            await on.pilot.pause()
+            on.app.choose_run(scenes.run_number(1))
+            await on.pilot.pause()
+            assert table_of(on).cursor_key == scenes.run_number(1) == on.app.selected_run
+
+
 async def test_a_run_that_the_filter_leaves_out_is_not_acted_on(home, clock):
     scenes.many_runs(home, 3)
     with scenes.attached(home, clock):

@@ -114,11 +114,7 @@ class InfoPane(TabbedPane):
         made_of, make = pages[self.tab]
         empty = active.empty(snapshot, app.key_of) if self.tab == "Active" else None
         listing.set_made((snapshot.is_ready, *made_of), make, is_ready=snapshot.is_ready, empty=empty)
-        table = listing.table
-        if table.cursor_key == app.selected_run:
-            table.is_ahead = False
-        elif not table.is_ahead:
-            table.point_at(app.selected_run)
+        self._follow(listing.table)
 
     def _show_run(self, snapshot: ManagerSnapshot) -> None:
         app = app_of(self)
@@ -186,8 +182,20 @@ class InfoPane(TabbedPane):
         # A row that has gone leaves the chosen run as it is: a run is chosen by its id, not by its place.
         if self.tab in _RUN_LISTS and event.table.id == f"{self.tab}-table" and event.key is not None:
             self.app.post_message(RunChosen(event.key))
-        else:
-            event.table.is_ahead = False
+        # Behind that message.
+        self.app.call_later(self._caught_up, event.table)
+
+    def _caught_up(self, table: KeyedTable) -> None:
+        """The app knows one more move of a cursor."""
+        table.ahead -= 1
+        if self.tab in _RUN_LISTS and table.id == f"{self.tab}-table":
+            self._follow(table)
+
+    def _follow(self, table: KeyedTable) -> None:
+        """Put the cursor on the chosen run, unless the operator has moved it meanwhile."""
+        selected = app_of(self).selected_run
+        if not table.ahead and table.cursor_key != selected:
+            table.point_at(selected)
 
     @on(DataTable.RowSelected)
     def _open(self, event: DataTable.RowSelected) -> None:

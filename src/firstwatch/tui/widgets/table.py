@@ -213,8 +213,8 @@ class KeyedTable(DataTable[Text]):
         self._cursor_key: str | None = None
         self._known_key: str | None = None
         """The key that the app knows to be under the cursor."""
-        self.is_ahead = False
-        """The operator has moved the cursor and the app does not know it yet: it is not to be moved back."""
+        self.ahead = 0
+        """Moves of the cursor that its pane counts, until the app knows them: it is not to be moved back."""
         self._is_syncing = False
         self._pressed_row = -1
         """The row that the mouse was pressed on last; -1: none."""
@@ -607,7 +607,7 @@ class KeyedTable(DataTable[Text]):
         """Post a message with the row under the cursor if it has changed."""
         if self.cursor_key != self._known_key:
             self._known_key = self.cursor_key
-            self.is_ahead = True
+            self.ahead += 1
             self.post_message(self.CursorMoved(self, self._known_key))
 
     def _wakes(self) -> bool:

@@ -6,7 +6,9 @@ import sys
 import time
 from contextlib import contextmanager
 from decimal import Decimal
+from pathlib import Path
 
+import psutil
 import pytest
 
 from firstwatch.engine.alerts import delivery
@@ -55,6 +57,22 @@ def note(store: Store, event: AlarmRaised | AlarmCleared, run_id: str = RUN) -> 
 
 def raised(sentence: str, topic: str = "watch") -> AlarmRaised:
     return AlarmRaised(topic=topic, sentence=sentence)
+
+
+def sending_process() -> int:
+    """Return the pid of the process that sends a message for this one."""
+    (pid,) = [
+        child.pid
+        for child in psutil.Process().children()
+        if "firstwatch.engine.host.alert_process" in child.cmdline()
+    ]
+    return pid
+
+
+def yields_to_other_sessions(pid: int) -> bool:
+    """Return whether the kernel gives a process's session less than others: then an alarm would be late."""
+    weighed = Path(f"/proc/{pid}/autogroup")
+    return weighed.exists() and not weighed.read_text().endswith("nice 0\n")
 
 
 def is_recorded(store: Store, count: int) -> bool:
@@ -125,6 +143,7 @@ def test_an_address_that_never_ends_its_answer_holds_up_neither_trading_nor_the_
         start_run(store, RUN, launch())
         note(store, raised("it hangs"))
         receiver.wait("tries", 1)
+        assert not yields_to_other_sessions(sending_process())
         assert start_run(store, OTHER, launch("two")).sentence.endswith("started")
 
         def has_filled():

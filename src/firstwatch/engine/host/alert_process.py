@@ -14,7 +14,7 @@ from typing import Any
 
 from firstwatch.engine.alerts.sending import SEND_WITHIN_S
 from firstwatch.engine.host.process import keep_private
-from firstwatch.engine.niceness import be_nice
+from firstwatch.engine.niceness import NICENESS
 
 _STATUS = re.compile(r"error=(\d{3})\b")
 """HTTP status in apprise's log."""
@@ -35,7 +35,8 @@ class _LastStatus(logging.Handler):
 def main() -> None:
     """Send the message of the request."""
     keep_private()
-    be_nice()
+    # In its own session only: beside busy programs an alarm would come minutes late, or never.
+    os.nice(NICENESS)
     # SIGALRM ends the process, even while a library waits or after the engine was killed.
     signal.alarm(SEND_WITHIN_S)
     try:

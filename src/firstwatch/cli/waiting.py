@@ -4,10 +4,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
+from firstwatch.engine.host.process import set_by_signals
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.views import CommandView
 from firstwatch.trading.commands import Command, CommandOutcome
@@ -17,21 +17,9 @@ _LOOK_S = 0.05
 _FINISHED = (CommandOutcome.DONE, CommandOutcome.REFUSED, CommandOutcome.EXPIRED)
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
+def stopped_by_signals() -> AbstractContextManager[threading.Event]:
     """Return an event that SIGINT, SIGTERM and SIGHUP set while the block runs."""
-    stop = threading.Event()
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, note) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return set_by_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def until(is_so: Callable[[], bool], stop: threading.Event, *, deadline_s: float = math.inf) -> bool:

@@ -1,6 +1,7 @@
 """The manager: submits commands, publishes snapshots, and holds the engine when this process is its host."""
 
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -496,26 +497,29 @@ class RunManager:
             self._hosts_engine = True
             raise
 
-    def serve_headless(self, stop: threading.Event) -> None:
-        """Hold the engine without a screen, until ``stop`` is set or there is nothing left to do.
+    def serve_headless(self) -> None:
+        """Hold the engine without a screen, until SIGTERM or SIGINT comes or there is nothing left to do.
 
         Nothing is left when no run is active and no wallet is exposed, or when this process no longer holds
-        the engine: it was asked to stop, another process has it, or it has failed.
+        the engine: it was asked to stop, another process has it, or it has failed. For the main thread.
 
         Raises:
             FirstwatchError: the engine of this process has failed; the sentence says why.
         """
-        while not stop.wait(_QUIET_S):
-            if not self.is_host:
-                break
-            try:
-                snapshot = self.snapshot()
-            except StoreError as error:
-                # The engine itself waits until the store can be read again.
-                _log.warning("the store cannot be read: %s", error)
-                continue
-            if not snapshot.active and all(wallet.exposure is Exposure.FLAT for wallet in snapshot.wallets):
-                return
+        from firstwatch.engine.host.process import set_by_signals
+
+        with set_by_signals(signal.SIGTERM, signal.SIGINT) as stop:
+            while not stop.wait(_QUIET_S):
+                if not self.is_host:
+                    break
+                try:
+                    snapshot = self.snapshot()
+                except StoreError as error:
+                    # The engine itself waits until the store can be read again.
+                    _log.warning("the store cannot be read: %s", error)
+                    continue
+                if not snapshot.active and all(w.exposure is Exposure.FLAT for w in snapshot.wallets):
+                    return
         if self.engine_failure:
             raise FirstwatchError(self.engine_failure)
 

@@ -5,7 +5,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -915,10 +914,7 @@ def run_screen(
             _leave_terminal()
             if is_demo:
                 return ScreenEnd(0, "")
-            ended = threading.Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: ended.set())
-            manager.serve_headless(ended)
+            manager.serve_headless()
         elif app.live.is_ready:
             said = farewell(app.live, manager.engine(), settings)
     finally:

@@ -1,6 +1,8 @@
 """How an engine ends: on request for good, by itself with an alarm, and never with the lock still held."""
 
+import os
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,15 +81,31 @@ def test_a_screen_without_a_terminal_does_not_hold_the_engine_again_after_a_stop
     folder: Path, store: Store, manager: RunManager
 ) -> None:
     _begin(manager, store)
-    served: list[bool] = []
-    headless = threading.Thread(
-        target=lambda: served.append(manager.serve_headless(threading.Event()) is None)
-    )
-    headless.start()
-    rig.answered(store, rig.submit(store, StopEngine()))
-    headless.join(rig.LIMIT_S)
-    assert served == [True]
+    asking = threading.Thread(target=lambda: rig.submit(store, StopEngine()))
+    asking.start()
+    manager.serve_headless()
+    asking.join()
     assert not manager.is_host
+    assert holder_of(folder) is None
+    assert rig.run_of(store, RUN).state is RunState.RUNNING
+
+
+def test_a_screen_without_a_terminal_frees_the_engine_on_sigterm(
+    folder: Path, store: Store, manager: RunManager
+) -> None:
+    _begin(manager, store)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end() -> None:
+        rig.until(lambda: signal.getsignal(signal.SIGTERM) is not before or None, "it to be waiting")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    manager.serve_headless()
+    ending.join()
+    assert manager.is_host
+    manager.close()
     assert holder_of(folder) is None
     assert rig.run_of(store, RUN).state is RunState.RUNNING
 
@@ -98,7 +116,7 @@ def test_a_screen_without_a_terminal_says_that_its_engine_ended_by_itself(
     _begin(manager, store)
     (folder / LOCK_FILE).unlink()
     with pytest.raises(FirstwatchError, match="is gone"):
-        manager.serve_headless(threading.Event())
+        manager.serve_headless()
 
 
 def test_a_screen_elsewhere_leaves_a_stopped_engine_stopped(

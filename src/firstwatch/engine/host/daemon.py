@@ -5,12 +5,11 @@ import os
 import signal
 import sys
 import threading
-from types import FrameType
 
 from firstwatch.engine.host.background import READY, WAITING, announce, log_to_file
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.host.open_store import open_and_migrate
-from firstwatch.engine.host.process import keep_private
+from firstwatch.engine.host.process import keep_private, set_by_signals
 from firstwatch.engine.lock import EngineHeldError
 from firstwatch.settings import Settings, load_settings
 from firstwatch.trading.clock import Clock, SystemClock
@@ -67,19 +66,13 @@ def _start(host: EngineHost, stop: threading.Event, clock: Clock) -> bool:
 def main() -> int:
     """Run a background engine on the data folder of the environment; return the exit code."""
     keep_private()
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
     # The terminal belongs to another process: when it closes, the engine goes on.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         settings = load_settings()
         log_to_file(settings.home, settings.log.level)
-        serve(settings, stop, SystemClock())
+        with set_by_signals(signal.SIGTERM, signal.SIGINT) as stop:
+            serve(settings, stop, SystemClock())
     except FirstwatchError as error:
         _log.error("%s", error)
         return error.exit_code

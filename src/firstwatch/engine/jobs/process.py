@@ -144,6 +144,7 @@ class _Ending:
         self._store = store
         self._number = number
         self._ended = threading.Event()
+        self._is_armed = False
         self._is_cancelled = False
         self._error: FirstwatchError | None = None
 
@@ -157,12 +158,14 @@ class _Ending:
         """Let it raise in the block, at most once by itself."""
         if threading.current_thread() is not threading.main_thread():
             raise AssertionError("a job works in the main thread")
+        self._is_armed = True
         before = {number: signal.signal(number, self._raise) for number in _SIGNALS}
         looking = threading.Thread(target=self._look, name="cancel", daemon=True)
         looking.start()
         try:
             yield
         finally:
+            self._is_armed = False
             self._ended.set()
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -178,9 +181,10 @@ class _Ending:
                     return
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
-        if self._ended.is_set():
+        # Not the event: this may interrupt the main thread while it holds that one's lock.
+        if not self._is_armed:
             return
-        self._ended.set()
+        self._is_armed = False
         again = f"firstwatch job resume {self._number} goes on with it"
         if self._is_cancelled or number == signal.SIGINT:
             self._error = JobCancelledError(f"The job was cancelled; {again}.")

@@ -267,6 +267,26 @@ def test_subscribers_hear_of_what_another_connection_writes(home, manager):
     assert changed.wait(PATIENCE_S)
 
 
+def test_while_a_key_is_handled_reading_waits_and_not_for_ever(home, manager, monkeypatch):
+    scenes.busy_day(home)
+    manager.open()
+    manager.select(scenes.LIVE)
+    monkeypatch.setattr("firstwatch.manager.manager._GIVE_WAY_S", PATIENCE_S)
+    waiting, wait = threading.Event(), manager._unhurried.wait
+    monkeypatch.setattr(manager._unhurried, "wait", lambda for_s: (waiting.set(), wait(for_s)))
+    manager.hurry(True)
+    reading = threading.Thread(target=manager.snapshot)
+    reading.start()
+    assert waiting.wait(PATIENCE_S)
+    assert reading.is_alive()
+    manager.hurry(False)
+    reading.join(PATIENCE_S)
+    assert not reading.is_alive()
+    monkeypatch.setattr("firstwatch.manager.manager._GIVE_WAY_S", 0.001)
+    manager.hurry(True)
+    assert manager.snapshot().selected.run_id == scenes.LIVE
+
+
 def test_a_store_that_cannot_be_read_is_said_and_not_raised(home, manager):
     home.mkdir()
     (home / "firstwatch.db").write_bytes(b"not a database at all" * 100)

@@ -1,6 +1,7 @@
 """Keys that arrive in one burst do what the same keys do one by one."""
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar
 
 from hypothesis import given, settings
@@ -15,8 +16,9 @@ from textual.widgets import Input, Static
 
 from firstwatch.trading.clock import SystemClock
 from firstwatch.tui.key_order import KeyPassed, KeysInOrder
+from firstwatch.tui.messages import SnapshotArrived
 from firstwatch.tui.widgets.field_form import FieldForm
-from tests.ui import bench_scene
+from tests.ui import bench_scene, scenes
 from tests.ui.stage import Stage, stage
 from tests.ui.test_test_mode import MIDDLE, go_to_field, opened
 
@@ -192,6 +194,26 @@ async def test_a_key_that_is_lost_with_its_widget_holds_no_frame_back(monkeypatc
         while app.frames == before:
             await pilot.pause()
         assert not app._batch_count
+
+
+async def test_a_snapshot_that_comes_while_a_key_is_handled_is_shown_behind_it(home):
+    scenes.busy_day(home)
+    async with stage(home) as on:
+        await on.ready()
+        shown = on.app.snapshot
+        first, second = (
+            replace(shown, sequence=shown.sequence + more, problem=str(more)) for more in (100, 200)
+        )
+        taken = []
+        on.app.watch(on.app, "snapshot", lambda snapshot: taken.append(snapshot.problem), init=False)
+        on.manager.rest(True)
+        on.app._hold_frame()
+        for each in (first, second):
+            on.app.on_snapshot_arrived(SnapshotArrived(each))
+        assert on.app.snapshot.problem == shown.problem
+        on.app._show_frame()
+        assert on.app.snapshot.problem == "200"
+        assert "100" not in taken
 
 
 class _Leaving(_Asking):

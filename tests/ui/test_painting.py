@@ -1,6 +1,7 @@
 """What is sent to the terminal is less than what was painted, and shows the same."""
 
 import random
+from functools import partial
 
 import pytest
 from rich.text import Text
@@ -11,10 +12,13 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widgets import Static
 
+from firstwatch.tui.app import FirstwatchApp
 from firstwatch.tui.painting import NarrowCompositor, NarrowUpdate
 from firstwatch.tui.widgets.status_lines import changed_part
 from firstwatch.tui.widgets.table import Cell, Column, KeyedTable, Line
 from tests.pty.sight import Sight
+from tests.ui import scenes
+from tests.ui.stage import stage
 
 SIZE = (50, 9)
 
@@ -121,6 +125,36 @@ async def test_changes_far_apart_are_painted_without_what_lies_between():
             app.screen.query_one("#left").display = chance.random() < 0.8
             await pilot.pause()
             assert app.sight.lines == app.painted()
+
+
+async def test_a_terminal_that_sees_only_changes_shows_the_program(home, monkeypatch):
+    chance, sight = random.Random(11), Sight(120, 40)
+    display = FirstwatchApp._display
+
+    def shown(app, screen, renderable):
+        if isinstance(renderable, ChopsUpdate):
+            renderable = NarrowUpdate.of(renderable)
+        if renderable is not None:
+            sight.feed(renderable.render_segments(app.console).encode())
+        display(app, screen, renderable)
+
+    monkeypatch.setattr(FirstwatchApp, "_display", shown)
+    scenes.busy_day(home)
+    async with stage(home) as on:
+        await on.ready()
+        for number in range(60):
+            if number % 4 == 0:
+                mark = chance.randrange(95_000, 99_000)
+                scenes.move_mark(home, mark, f"{mark - 97_000}.00")
+                await on.until(partial(_has_mark, on, mark), "the new mark")
+            # Panes, tabs, rows, the chart, folds, a dialog and back.
+            await on.press(chance.choice([*"12345", "up", "down", "[", "]", "+", "-", "V", ":", "escape"]))
+            assert [line.rstrip() for line in sight.lines] == on.text().split("\n"), number
+
+
+def _has_mark(on, mark):
+    live = next(run for run in on.app.snapshot.runs if run.run_id == scenes.LIVE)
+    return live.mark == mark
 
 
 async def test_of_a_row_only_the_cell_that_has_changed_is_sent():

@@ -1,5 +1,6 @@
 """The details of the selected run. Unchanged parts are not read again."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,7 +81,9 @@ class _Detail:
 class DetailsReader:
     """Reads the details of one run after the other. Used by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, give_way: Callable[[], None] = lambda: None) -> None:
+        """``give_way``: called between the steps of reading; it may wait."""
+        self._give_way = give_way
         self._known: _Detail | None = None
         self._tested = BaselineReader()
         self.damaged: dict[str, str] = {}
@@ -107,12 +110,16 @@ class DetailsReader:
         if is_new:
             detail.sequence = sequence
             detail.orders = tuple(order_view(order) for order in orders.orders_of(session, run_id))
+            self._give_way()
             detail.fills = tuple(fill_view(fill) for fill in fills.fills_of(session, run_id))
             detail.trades = tuple(trades.trades_of(session, run_id))
+            self._give_way()
             entries = journal.recent_events(session, run_id, EVENT_LIMIT)
             detail.events = tuple(event_view(each) for each in entries)
             detail.story = story_of(entries)
+            self._give_way()
             detail.parts = performance(detail.trades)
+        self._give_way()
         curve = _grown(session, run_id, detail.curve)
         if is_new or curve is not detail.curve:
             detail.curve = curve
@@ -120,15 +127,20 @@ class DetailsReader:
             baseline = baseline_of_launch(session, run.version_id, spec, run.settings)
             detail.metrics = self._metrics(session, run, spec, detail, baseline)
             detail.differences = differences_of_run(run.settings, spec, run.market, baseline)
+        self._give_way()
         detail.candles = _grown_candles(session, run_id, detail.candles)
         if detail.operands is None:
             spec = spec_of(algorithms.version_by_id(session, run.version_id))
             detail.operands = OperandReader(run_id, spec, SHOWN_BARS)
+        self._give_way()
         marks = watch.marks_of(session, run_id)
         detail.days = watch_views(session, marks, detail.days, damaged=self.damaged)
         position = positions.position_of(session, run_id)
         self._watch_days(session, run, detail, None if position is None else position.opened_at_ms)
+        self._give_way()
         why = _why(session, run, detail, position)
+        self._give_way()
+        operands = detail.operands.read(session)
         return RunDetails(
             run_id=run_id,
             settings=run.settings,
@@ -141,7 +153,7 @@ class DetailsReader:
             equity_time_ms=detail.curve.time_ms,
             equity=detail.curve.equity,
             candles=detail.candles,
-            operands=detail.operands.read(session),
+            operands=operands,
             story=detail.story,
             metrics=detail.metrics,
             parts=detail.parts,

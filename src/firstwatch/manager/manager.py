@@ -45,6 +45,8 @@ Subscriber = Callable[[ManagerSnapshot], None]
 
 _LOOK_S = 0.05
 """Longest delay until the details of a newly selected run are read."""
+_GIVE_WAY_S = 0.05
+"""Longest time for which reading stands still, at each of its steps."""
 _EXPORTS = "exports"
 """The folder of exported files in the data folder."""
 _QUIET_S = 1.0
@@ -106,6 +108,9 @@ class RunManager:
         self._own: tuple[int, ...] = ()
         self._takes_over = False
         """This process has asked another process's engine to stop, to take its place."""
+        self._unhurried = threading.Event()
+        """Not set while the screen handles a key."""
+        self._unhurried.set()
         self._rests = False
         """The screen cannot be seen now, so nothing is read for it."""
         self._sequence = 0
@@ -186,8 +191,8 @@ class RunManager:
         self._store = store
         self._readers = _Readers(
             ListsReader(self._settings, self._clock.now_ms()),
-            DetailsReader(),
-            DetailsReader(),
+            DetailsReader(self._give_way),
+            DetailsReader(self._give_way),
             CommandReader(),
             StoryReader(),
         )
@@ -334,6 +339,16 @@ class RunManager:
         """Read and publish nothing while the screen cannot be seen, or go on with it. Never waits."""
         self._rests = rests
 
+    def hurry(self, is_hurried: bool) -> None:
+        """Let the thread stand still while the screen handles a key, which two threads at once would slow.
+
+        Never waits; and reading never stands still for long.
+        """
+        if is_hurried:
+            self._unhurried.clear()
+        else:
+            self._unhurried.set()
+
     def select_beside(self, run_id: str | None) -> None:
         """Select the run that is compared with the selected one; None: none is. Never waits."""
         with self._guard:
@@ -411,12 +426,15 @@ class RunManager:
             self._sequence += 1
             sequence = self._sequence
         held = self.jobs.held()
+        self._give_way()
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
             details = None if selected is None else readers.details.read(session, selected)
             other = None if beside is None else readers.beside.read(session, beside)
             unread = {} if beside is None else readers.beside.damaged
+            self._give_way()
             lists = readers.lists.read(session, now_ms, unread | readers.details.damaged)
+            self._give_way()
             commands = tuple(readers.commands.read(session, number) for number in reversed(own))
             story = readers.story.read(session)
             asks = self.agents.waiting_asks(session)
@@ -447,6 +465,9 @@ class RunManager:
             jobs=jobs,
             away=away,
         )
+
+    def _give_way(self) -> None:
+        self._unhurried.wait(_GIVE_WAY_S)
 
     # --- the engine ------------------------------------------------------------------------------
 

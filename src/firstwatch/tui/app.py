@@ -176,6 +176,8 @@ class FirstwatchApp(StateApp):
         self.stylesheet.set_variables(self.get_css_variables())
         self._launched = chosen
         """The run to choose when it appears."""
+        self._next_snapshot: ManagerSnapshot | None = None
+        """The newest that arrived while a key was handled."""
         self._unsubscribe: Callable[[], None] | None = None
         self.is_terminal_lost = False
         self._loaded = {Mode.RUN}
@@ -331,11 +333,25 @@ class FirstwatchApp(StateApp):
         # On the manager's thread: one message, nothing else.
         self.post_message(SnapshotArrived(snapshot))
 
+    def key_begins(self) -> None:
+        self.manager.hurry(True)
+
+    def key_ends(self) -> None:
+        self.manager.hurry(False)
+        snapshot, self._next_snapshot = self._next_snapshot, None
+        if snapshot is not None and self.is_running:
+            self._take(snapshot)
+
     def on_snapshot_arrived(self, message: SnapshotArrived) -> None:
         if not self.is_running:
             # The screens are being removed: there is nothing to show it any more.
             return
-        snapshot = message.snapshot
+        if self.is_handling_key:
+            self._next_snapshot = message.snapshot
+        else:
+            self._take(message.snapshot)
+
+    def _take(self, snapshot: ManagerSnapshot) -> None:
         before = self.live
         if snapshot.is_ready and not before.is_ready:
             # Modules that were loaded since live until exit: a full collection need not look at them.

@@ -109,8 +109,20 @@ class KeysInOrder(App[None]):
             if self._held_keys and self._key_under_way is not None:
                 self._limit_key(self._key_under_way)
 
+    def key_begins(self) -> None:
+        """Called before a key is handled; what else there is to do may wait until ``key_ends``."""
+
+    def key_ends(self) -> None:
+        """Called when what a key has changed is painted, or after 50 ms."""
+
+    @property
+    def is_handling_key(self) -> bool:
+        """Between ``key_begins`` and ``key_ends``."""
+        return self._frame_timer is not None
+
     def _hold_frame(self) -> None:
         self._is_frame_lost = False
+        self.key_begins()
         self._frame.enter_context(self.batch_update())
         self._frame_timer = self.set_timer(_HOLD_S, self._show_frame)
 
@@ -121,12 +133,14 @@ class KeysInOrder(App[None]):
             self._frame.close()
             if not self.screen_stack:
                 # The app ends.
+                self.key_ends()
                 return
             if self._is_frame_lost:
                 self.screen.refresh()
             # At once: after another frame Textual would wait.
             self.screen._on_timer_update()
             self.screen.check_idle()
+            self.key_ends()
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         self._is_frame_lost |= renderable is not None and self._frame_timer is not None

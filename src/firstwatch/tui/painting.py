@@ -1,43 +1,62 @@
 """Smaller updates of the terminal: only widgets and columns that have changed, and no style twice."""
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
-from textual.widget import Widget
+from textual.strip import Strip
 
 
 class NarrowCompositor(Compositor):
-    """Renders the widgets that a changed region touches.
+    """Renders of each widget the rows that have changed and are seen.
 
-    Textual's own renders all that lie in the smallest rectangle around the changed regions: with one at the
-    top and one at the bottom, as head and status line are, every widget (measured on 8.2.8).
+    Textual's own renders all widgets in the smallest rectangle around what has changed, all their rows, and
+    the containers behind them: with a change in the head and one in the status line, everything (measured on
+    8.2.8).
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._touched: tuple[Region, ...] = ()
-        """The changed regions, until it is known which widgets to render for them."""
-
-    @property
-    def visible_widgets(self) -> dict[Widget, tuple[Region, Region]]:
-        """The visible widgets with their regions and what clips them; at first those in changed regions."""
-        visible = super().visible_widgets
-        touched, self._touched = self._touched, ()
-        if not touched:
-            return visible
-        return {
-            widget: places
-            for widget, places in visible.items()
-            if any(changed.overlaps(places[0]) for changed in touched)
-        }
 
     def render_partial_update(self) -> ChopsUpdate | None:
         """Render what has changed; None: nothing has."""
-        # First what is made of all widgets: after it the widgets to render are asked for.
-        if self.cuts:
-            self._touched = tuple(self._dirty_regions)
-        return super().render_partial_update()
+        regions, cuts = self._dirty_regions.copy(), self.cuts
+        self._dirty_regions.clear()
+        if not regions:
+            return None
+        spans = [span for span in self._regions_to_spans(regions) if span[0] < len(cuts)]
+        chops: list[dict[int, Strip | None]] = [{} for _ in cuts]
+        missing: dict[int, set[int]] = {}
+        for y, first, end in spans:
+            chops[y] = dict.fromkeys(cuts[y][:-1])
+            parts = (left for left, right in pairwise(cuts[y]) if left < end and first < right)
+            missing.setdefault(y, set()).update(parts)
+        # From front to back: what a widget shows hides what lies behind it.
+        for widget, (region, clip) in self.visible_widgets.items():
+            seen = region.intersection(clip)
+            left, right = seen.column_span
+            rows = [y for y in missing if y in seen.line_range and any(left <= x < right for x in missing[y])]
+            for top, height in _stretches(rows):
+                part = Region(left - region.x, top - region.y, right - left, height)
+                for y, strip in enumerate(widget.render_lines(part), start=top):
+                    places = [x for x in cuts[y] if left <= x <= right]
+                    pieces = strip.divide([x - left for x in places[1:]])
+                    for x, piece in zip(places, pieces, strict=False):
+                        if x in missing[y]:
+                            chops[y][x] = piece
+                            missing[y].remove(x)
+                    if not missing[y]:
+                        del missing[y]
+        return ChopsUpdate(chops, spans, [cut[1:] for cut in cuts])
+
+
+def _stretches(rows: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first row and the number of rows of each stretch of rising rows without a gap."""
+    first = 0
+    for place in range(1, len(rows) + 1):
+        if place == len(rows) or rows[place] != rows[place - 1] + 1:
+            yield rows[first], place - first
+            first = place
 
 
 class NarrowUpdate(ChopsUpdate):

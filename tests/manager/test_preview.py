@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -248,6 +249,9 @@ def test_the_newest_request_wins_and_the_process_goes_with_its_service(service, 
     assert again.holds is None
     process_id = service.process_id
     assert os.getpriority(os.PRIO_PROCESS, process_id) >= 10
+    # The candles are read: from now on it yields to other sessions too.
+    weighed = Path(f"/proc/{process_id}/autogroup")
+    assert not weighed.exists() or weighed.read_text().endswith("nice 10\n")
     service.close()
     service.close()
     rig.until(lambda: is_gone(process_id), "the process ends")

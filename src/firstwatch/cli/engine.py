@@ -1,5 +1,6 @@
 """``firstwatch engine`` and ``firstwatch status``."""
 
+import gc
 import time
 from typing import Annotated
 
@@ -46,6 +47,8 @@ def engine(
             raise RefusedError(f"{manager.snapshot().engine.sentence}.")
         if passphrase is not None:
             unlock_and_forget(settings.home, passphrase)
+        # What was loaded lives until the end: a full collection, which stops all threads, leaves it out.
+        gc.freeze()
         say("the engine runs; ctrl+c stops it, the runs stay active")
         until(lambda: not manager.is_host, stop)
         if manager.engine_failure:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 NICENESS = 10
 """How much they yield, in steps of the system. More would hardly help the engine, and stop them elsewhere."""
-MOST_NICE = 19
 _SESSION = Path("/proc/self/autogroup")
 _TRIES, _PAUSE_S = 10, 0.11
 """The kernel takes one change in 100 ms, of all processes together."""

@@ -20,8 +20,6 @@ from firstwatch.settings import load_settings
 from firstwatch.strategy.compiled import is_installed
 from firstwatch.trading.clock import SystemClock
 
-YIELDS = int(os.environ.get("YIELDS", "19"))
-
 
 def main() -> int:
     """Answer what comes through the socket whose descriptor is the argument, until it is closed."""
@@ -59,7 +57,7 @@ class _Yielding:
         self._is_on = False
 
     def begin(self) -> None:
-        self._is_on = self._is_on or weigh_session(YIELDS)
+        self._is_on = self._is_on or weigh_session(NICENESS)
 
     def end(self) -> None:
         self._is_on = self._is_on and not weigh_session(0)

@@ -353,7 +353,8 @@ class FirstwatchApp(StateApp):
 
     def _take(self, snapshot: ManagerSnapshot) -> None:
         before = self.live
-        if snapshot.is_ready and not before.is_ready:
+        is_moved = snapshot.engine.where is not before.engine.where
+        if snapshot.is_ready and (is_moved or not before.is_ready):
             # Modules that were loaded since live until exit: a full collection need not look at them.
             gc.freeze()
         if self._launched is not None and snapshot.run(self._launched) is not None:

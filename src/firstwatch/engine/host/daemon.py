@@ -1,5 +1,6 @@
 """The process of a background engine (``python -m firstwatch.engine.host.daemon``)."""
 
+import gc
 import logging
 import os
 import signal
@@ -36,6 +37,8 @@ def serve(settings: Settings, stop: threading.Event, clock: Clock) -> None:
         announce(WAITING)
         if not _start(host, stop, clock):
             return
+        # What was loaded lives until the end: a full collection, which stops all threads, leaves it out.
+        gc.freeze()
         announce(READY)
         _log.info("this process holds the engine, pid %d", os.getpid())
         while not (stop.is_set() or host.wait(_LOOK_S)):

@@ -3,13 +3,14 @@
 The real screen on a pseudo-terminal holds the engine, and a run on the paper venue trades on bars that
 come at a steady pace. For as long as the command line says nobody reads the terminal, and for half as long
 before it and half as long after it somebody does; keys go on arriving all the time. How long each bar's
-orders took is read from the store afterwards: from the moment when the bar was due (the promptest orders
-tell it, so these are what others took longer) to the order's acknowledgement, and from the order's row to
+orders took is read from the store afterwards: from the moment when the bar was due (the promptest row of an
+order tells it) to the order's acknowledgement, and from the order's row to
 its acknowledgement. The stall must change neither. ``measure`` does the same with the engine in a process of
 its own, and with a terminal that hangs up instead.
 """
 
 import argparse
+import math
 import os
 import shutil
 import statistics
@@ -17,9 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from firstwatch.engine.lock import holder_of
@@ -36,8 +38,10 @@ SPARE_BARS = 600
 """For starting, for filling the terminal's buffer and for a slow machine."""
 _KEYS = b"]1]4]2]3"
 _KEY_EVERY_S = 0.5
-_FEED_STARTS_ANEW_MS = 250
-"""A bar that is later than this sets the replay's pace anew, so that later bars are measured from it."""
+_FEED_STARTS_ANEW_MS = 200
+"""A replay that is held up for longer, 250 ms, sets its pace anew: all later bars come later by that time."""
+_STAYS_BARS = 3
+"""After so many bars a feed that is late is taken for one with another pace, and not for a slow engine."""
 _AT_MARKET = (OrderPurpose.ENTRY, OrderPurpose.EXIT)
 BUSY_TOML = """
 name = "Active"
@@ -224,28 +228,33 @@ def orders_sent(store: Store, run_id: str = rig.RUN) -> list[Sent]:
     return sorted(found, key=lambda order: (order.bar_ms, order.written_ms))
 
 
-def lateness_ms(sent: list[Sent], speed: float = SPEED) -> list[float]:
-    """Return how long after its bar was due each order was acknowledged, counted from the promptest."""
-    offsets = [order.acknowledged_ms - order.bar_ms / speed for order in sent]
-    late: list[float] = []
-    anchor: float | None = None
-    for place, offset in enumerate(offsets):
-        if anchor is None:
-            # Until the pace is set anew, the promptest order of this stretch says when bars were due.
-            anchor = _promptest(offsets[place:])
-        late.append(offset - anchor)
-        if offset - anchor > _FEED_STARTS_ANEW_MS:
-            anchor = None
-    return late
+def lateness_ms(sent: Sequence[Sent], speed: float = SPEED) -> list[float]:
+    """Return how long after its bar was due each order was acknowledged; the orders are of one feed.
+
+    When bars were due is told by the promptest row of an order. A feed that was held up sets its pace anew,
+    for good: from then on the promptest row of the time after it tells.
+    """
+    begun: dict[int, float] = {}
+    for order in sent:
+        row = order.written_ms - order.bar_ms / speed
+        begun[order.bar_ms] = min(row, begun.get(order.bar_ms, row))
+    bars = sorted(begun)
+    rows = [begun[bar] for bar in bars]
+    due: dict[int, float] = {}
+    for first, end in pairwise((*_paces(rows), len(rows))):
+        due |= dict.fromkeys(bars[first:end], min(rows[first:end]))
+    return [order.acknowledged_ms - order.bar_ms / speed - due[order.bar_ms] for order in sent]
 
 
-def _promptest(offsets: list[float]) -> float:
-    prompt = offsets[0]
-    for offset in offsets:
-        if offset - prompt > _FEED_STARTS_ANEW_MS:
-            break
-        prompt = min(prompt, offset)
-    return prompt
+def _paces(rows: Sequence[float]) -> list[int]:
+    """Return the places from which on a feed has another pace."""
+    found, prompt = [0], math.inf
+    for place, row in enumerate(rows):
+        if min(rows[place : place + _STAYS_BARS]) > prompt + _FEED_STARTS_ANEW_MS:
+            found.append(place)
+            prompt = math.inf
+        prompt = min(prompt, row)
+    return found
 
 
 def times_in(sent: list[Sent], late_ms: list[float], watch: Span) -> Times:

@@ -47,7 +47,7 @@ MOST_PAINT_MS = 40.0
 MOST_MS = 150.0
 MOST_WORSE_MS = 5.0
 _SIZE = (200, 60)
-_BARS_A_SECOND = 0.5
+_BARS_A_SECOND = 1.0
 _SPEED = int(3_600 * _BARS_A_SECOND)
 _PAUSE_S = 0.35
 """Of one who types."""
@@ -83,7 +83,7 @@ _SUMMARY = re.compile(rf"[\d,]+ trades?, return \S+%, drawdown \S+% in {MOST_BAR
 def main() -> int:
     """Measure, print, and return 1 where it is more than allowed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=float, default=120.0)
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         paint_ms, chart_ms, worse_ms = measure(Path(folder) / "home", seconds)

@@ -1,8 +1,17 @@
 """A chart that zooms and pans."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from itertools import zip_longest
+from typing import ClassVar
 
+from rich.segment import Segment
+from rich.style import Style as RichStyle
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
+from textual.geometry import Region, Size
+from textual.strip import Strip
+from textual.style import Style
 
 from firstwatch.tui.widgets.drawn import Drawn
 from firstwatch.tui.widgets.plot import View
@@ -12,7 +21,13 @@ DrawPart = Callable[[View, int, int, Mapping[str, str]], Text]
 
 
 class Chart(Drawn):
-    """Shows one drawing, painted anew only when it, the part that is seen, the size or the theme changes."""
+    """Shows one drawing, painted anew only when it, the part that is seen, the size or the theme changes.
+
+    Of a new drawing only the lines are painted that differ, and without what Textual does for text: wrapping
+    and selecting take longer than drawing.
+    """
+
+    ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -22,6 +37,51 @@ class Chart(Drawn):
         self._usual: Callable[[int], int] = lambda _: 1
         self._chart_version: object = None
         self._draw_part: DrawPart | None = None
+        self._lines: list[Strip] = []
+        self._lines_of: tuple[Size, Style, Mapping[str, str]] | None = None
+        """What the lines were painted for; None: they are to be painted anew."""
+
+    def picture_changed(self) -> None:
+        before, is_in_place = self._lines, self._lines_of == self._place
+        self._lines_of = None
+        if not is_in_place:
+            self.refresh()
+            return
+        self._paint()
+        changed = [
+            Region(0, row, self.size.width, 1)
+            for row, (old, new) in enumerate(zip_longest(before, self._lines))
+            if old != new
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._paint()
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        if y < len(self._lines):
+            return self._lines[y]
+        return Strip.blank(self.size.width, self.visual_style.rich_style)
+
+    @property
+    def _place(self) -> tuple[Size, Style, Mapping[str, str]]:
+        return self.size, self.visual_style, self.app.theme_variables
+
+    def _paint(self) -> None:
+        """Paint the lines, unless they are painted for the size, style and theme of now."""
+        place = self._place
+        if self._lines_of == place:
+            return
+        base, ansi_theme, console = self.visual_style, self.app.ansi_theme, self.app.console
+        self._lines = [
+            Strip(
+                Segment(text, _on(base, style, ansi_theme)) for text, style, _ in line.render(console, end="")
+            ).adjust_cell_length(self.size.width, base.rich_style)
+            for line in self.render().split("\n", allow_blank=True)
+        ]
+        self._lines_of = place
 
     def plot(
         self,
@@ -67,3 +127,9 @@ class Chart(Drawn):
                 (self._subject, self._chart_version, view),
                 lambda width, height, colours: draw(view, width, height, colours),
             )
+
+
+@lru_cache(1024)
+def _on(base: Style, style: RichStyle | None, ansi_theme: TerminalTheme) -> RichStyle:
+    """Return a style of a picture over that of its widget."""
+    return (base if style is None else base + Style.from_rich_style(style, ansi_theme)).rich_style

@@ -21,7 +21,11 @@ class Drawn(Widget):
         """Show the picture of ``draw``. Two pictures of equal version are the same."""
         if version != self._version or self._draw is None:
             self._version, self._draw = version, draw
-            self.refresh()
+            self.picture_changed()
+
+    def picture_changed(self) -> None:
+        """Paint the new picture."""
+        self.refresh()
 
     def render(self) -> Text:
         if self._draw is None or not self.size.width or not self.size.height:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.text import Text
+from rich.text import Span, Text
 
 from firstwatch.tui import formats
 
@@ -119,16 +120,15 @@ class Grid:
 
     def text(self) -> Text:
         """Return the picture."""
-        picture = Text(no_wrap=True)
-        for row, (signs, styles) in enumerate(zip(self._signs, self._styles, strict=True)):
-            start = 0
-            for column in range(1, self.columns + 1):
-                if column == self.columns or styles[column] != styles[start]:
-                    picture.append("".join(signs[start:column]), styles[start] or None)
-                    start = column
-            if row < self.rows - 1:
-                picture.append("\n")
-        return picture
+        spans, at = [], 0
+        for styles in self._styles:
+            for style, cells in groupby(styles):
+                end = at + sum(1 for _ in cells)
+                if style:
+                    spans.append(Span(at, end, style))
+                at = end
+            at += 1
+        return Text("\n".join(map("".join, self._signs)), no_wrap=True, spans=spans)
 
 
 def draw_curve(

@@ -216,6 +216,15 @@ async def test_a_snapshot_that_comes_while_a_key_is_handled_is_shown_behind_it(h
         assert "100" not in taken
 
 
+async def test_the_key_that_ends_the_screen_lets_reading_go_on(home):
+    scenes.first_steps(home)
+    async with stage(home) as on:
+        await on.ready()
+        on.app._hold_frame()
+        on.app.exit()
+    assert on.manager._unhurried.is_set()
+
+
 class _Leaving(_Asking):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("q", "leave")]
 

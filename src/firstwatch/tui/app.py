@@ -303,6 +303,8 @@ class FirstwatchApp(StateApp):
         self.manager.start(is_visit=not self.is_read_only)
 
     def on_unmount(self) -> None:
+        # The key that ends the screen is never done.
+        self.manager.hurry(False)
         if self._unsubscribe is not None:
             self._unsubscribe()
         if self.build.is_open:

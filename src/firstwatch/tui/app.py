@@ -18,6 +18,7 @@ from rich.segment import Segments
 from textual._compositor import ChopsUpdate
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -184,7 +185,9 @@ class FirstwatchApp(StateApp):
         """The modes whose modules are loaded."""
         self._resting = ExitStack()
         self._is_resting = False
-        """Nothing is arranged or painted, because the terminal is not read."""
+        """Nothing is styled, arranged or painted, because the terminal is not read."""
+        self._unstyled: set[DOMNode] = set()
+        """What is styled when the terminal reads again, with all that is in it."""
         self._has_said_away = False
         self._rings = settings.alerts.bell
         self._rung: frozenset[tuple[str, int]] | None = None
@@ -410,7 +413,7 @@ class FirstwatchApp(StateApp):
         self.run_worker(self._themes.look_for_changes(), group="themes")
 
     def _rest(self) -> None:
-        """Arrange and paint nothing while the terminal is not read; keys act all the same."""
+        """Style, arrange and paint nothing while the terminal is not read; keys act all the same."""
         if not self._is_resting:
             self._is_resting = True
             self._resting.enter_context(self.batch_update())
@@ -419,7 +422,18 @@ class FirstwatchApp(StateApp):
         """Paint the whole screen: the terminal reads again."""
         self._is_resting = False
         self._resting.close()
+        unstyled, self._unstyled = self._unstyled, set()
+        for node in unstyled:
+            if node.is_attached:
+                self.update_styles(node, animate=False)
         self.refresh(layout=True)
+
+    def update_styles(self, node: DOMNode, animate: bool = True) -> None:
+        # While the terminal is not read, nothing is seen of styles, and no key depends on them.
+        if self._is_resting:
+            self._unstyled.add(node)
+        else:
+            super().update_styles(node, animate=animate)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return FALLBACK_VARIABLES

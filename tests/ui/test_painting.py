@@ -5,11 +5,12 @@ from functools import partial
 
 import pytest
 from rich.text import Text
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, Compositor
 from textual.app import App
 from textual.containers import Horizontal
 from textual.geometry import Region
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widgets import Static
 
 from firstwatch.tui.app import FirstwatchApp
@@ -150,6 +151,14 @@ async def test_a_terminal_that_sees_only_changes_shows_the_program(home, monkeyp
             # Panes, tabs, rows, the chart, folds, a dialog and back.
             await on.press(chance.choice([*"12345", "up", "down", "[", "]", "+", "-", "V", ":", "escape"]))
             assert [line.rstrip() for line in sight.lines] == on.text().split("\n"), number
+            compositor = on.app.screen._compositor
+            assert compositor.render_strips() == painted_by_textual(compositor), number
+
+
+def painted_by_textual(compositor):
+    """Return what Textual's own compositor renders."""
+    chops = Compositor._render_chops(compositor, compositor.size.region, lambda y: True)
+    return [Strip.join(chop.values()) for chop in chops]
 
 
 async def test_what_was_not_painted_while_the_terminal_was_not_read_looks_like_all_else(home):

@@ -48,6 +48,7 @@ from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.key_table import place_of
 from firstwatch.tui.keymap import acts_in, is_of_mode, make_keymap
 from firstwatch.tui.layout import Layout, Mode
+from firstwatch.tui.leftovers import forget_removed
 from firstwatch.tui.messages import (
     AlarmActed,
     AlgorithmsChosen,
@@ -106,6 +107,8 @@ _SWITCH_S = 0.0005
 # A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
 # The engine has the same threshold, where it runs in this process.
 _YOUNG_PER_FULL = 100
+_BEATS_PER_FORGETTING = 60
+"""So many seconds widgets that were removed may be kept."""
 
 _COMMON_ACTIONS = (
     "run.new",
@@ -409,6 +412,8 @@ class FirstwatchApp(StateApp):
         if self._is_resting:
             self.on_terminal_read()
         self.beat += 1
+        if self.beat % _BEATS_PER_FORGETTING == 0:
+            forget_removed(self)
         self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
 

@@ -1,7 +1,8 @@
 """Smaller updates of the terminal: only widgets and columns that have changed, and no style twice."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import cast
 
 from rich.console import Console
 from rich.control import Control
@@ -25,12 +26,29 @@ class NarrowCompositor(Compositor):
         if not regions:
             return None
         spans = [span for span in self._regions_to_spans(regions) if span[0] < len(cuts)]
-        chops: list[dict[int, Strip | None]] = [{} for _ in cuts]
         missing: dict[int, set[int]] = {}
         for y, first, end in spans:
-            chops[y] = dict.fromkeys(cuts[y][:-1])
             parts = (left for left, right in pairwise(cuts[y]) if left < end and first < right)
             missing.setdefault(y, set()).update(parts)
+        return ChopsUpdate(self._rendered(missing), spans, [cut[1:] for cut in cuts])
+
+    def _render_chops(
+        self, crop: Region, is_rendered_line: Callable[[int], bool]
+    ) -> Sequence[Mapping[int, Strip]]:
+        # Of the screen as a whole: no part of a line remains without a piece.
+        rows = [y for y in crop.line_range if y < len(self.cuts) and is_rendered_line(y)]
+        chops = self._rendered({y: set(self.cuts[y][:-1]) for y in rows})
+        return cast(Sequence[Mapping[int, Strip]], chops)
+
+    def _rendered(self, missing: dict[int, set[int]]) -> list[dict[int, Strip | None]]:
+        """Return by row the pieces of its parts, by the column at which each begins.
+
+        ``missing``: by row the beginnings of the parts that are rendered; emptied.
+        """
+        cuts = self.cuts
+        chops: list[dict[int, Strip | None]] = [
+            dict.fromkeys(cuts[y][:-1]) if y in missing else {} for y in range(len(cuts))
+        ]
         # From front to back: what a widget shows hides what lies behind it.
         for widget, (region, clip) in self.visible_widgets.items():
             seen = region.intersection(clip)
@@ -40,14 +58,22 @@ class NarrowCompositor(Compositor):
                 part = Region(left - region.x, top - region.y, right - left, height)
                 for y, strip in enumerate(widget.render_lines(part), start=top):
                     places = [x for x in cuts[y] if left <= x <= right]
-                    pieces = strip.divide([x - left for x in places[1:]])
-                    for x, piece in zip(places, pieces, strict=False):
+                    for x, piece in zip(places, _divided(strip, left, places[1:]), strict=False):
                         if x in missing[y]:
                             chops[y][x] = piece
                             missing[y].remove(x)
                     if not missing[y]:
                         del missing[y]
-        return ChopsUpdate(chops, spans, [cut[1:] for cut in cuts])
+        return chops
+
+
+def _divided(strip: Strip, left: int, ends: Sequence[int]) -> Sequence[Strip]:
+    """Return the pieces of a strip that begins at ``left``.
+
+    A strip that Textual divides into itself refers to itself (8.2.8): its memory, with all that it keeps, is
+    freed by the next full collection only, and every line of a widget that nothing covers is such a strip.
+    """
+    return [strip] if len(ends) == 1 else strip.divide([end - left for end in ends])
 
 
 def _stretches(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from textual.widgets import DataTable, OptionList, Static
 
 from firstwatch.trading.text import clean, clean_lines
 from firstwatch.tui.layout import HEIGHTS, WIDTHS
+from firstwatch.tui.painting import NarrowCompositor
 from firstwatch.tui.widgets.status_lines import KeyHint, KeyLine, StatusLine
 
 Result = TypeVar("Result")
@@ -42,6 +43,10 @@ class Dialog(ModalScreen[Result | None]):
         Binding("pagedown", "turn_page(1)", "More", show=False, priority=True, id="dialog.page_down"),
         Binding("pageup", "turn_page(-1)", "Back", show=False, priority=True, id="dialog.page_up"),
     ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = NarrowCompositor()
 
     def compose(self) -> ComposeResult:
         box = Vertical(classes="dialog-box")

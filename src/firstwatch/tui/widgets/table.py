@@ -38,6 +38,9 @@ _VARIABLES = {
 _GAP = " "
 """Separator before each cell."""
 _SCROLLBAR = 1
+_KEPT_LINES = 200
+_KEPT_CELLS = 2_000
+"""Painted lines and cells that a table keeps: more than stand on a screen."""
 _MARK = "*"
 _UNKNOWN = frozenset({"", "?", "-", "–"})
 _NUMBER = re.compile(r"([-+−]?[\d,]*\.?\d+)(?:\s*(s|min|h|d)\b)?")
@@ -199,6 +202,11 @@ class KeyedTable(DataTable[Text]):
             # The row under the cursor keeps the colours of its cells.
             cursor_foreground_priority="renderable",
         )
+        # Each change of a row makes new entries, and an old one goes only when there are too many: by itself
+        # a table keeps 1,000 lines and 10,000 cells (Textual 8.2.8), most of which are never shown again.
+        for kept in (self._line_cache, self._row_render_cache, self._row_renderable_cache):
+            kept.maxsize = _KEPT_LINES
+        self._cell_render_cache.maxsize = _KEPT_CELLS
         self._columns = tuple(columns)
         self._shown: tuple[int, ...] = ()
         self._widths: tuple[int, ...] = ()

@@ -510,6 +510,26 @@ def test_another_process_that_holds_the_store_for_long_is_said(
     store.close()
 
 
+def test_a_write_begins_as_soon_as_another_process_has_ended_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, paused_s = open_store(tmp_path), []
+    with closing(sqlite3.connect(tmp_path / "firstwatch.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def pause(seconds: float) -> None:
+            paused_s.append(seconds)
+            if len(paused_s) == 3:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr("firstwatch.store.database.time.sleep", pause)
+        add_wallet(store, "one")
+    assert names(store) == ["one"]
+    assert len(paused_s) == 3
+    assert max(paused_s) < 0.001
+    store.close()
+
+
 def test_a_run_event_needs_its_run(store: Store) -> None:
     with pytest.raises(Exception, match="FOREIGN KEY"), store.write() as session:
         journal.save_checkpoint(session, "nobody", "", sequence=1, now_ms=1)

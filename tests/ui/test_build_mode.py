@@ -17,6 +17,7 @@ from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.errors import StoreError
 from firstwatch.trading.jobs import JobKind
 from firstwatch.trading.toml_file import LONGEST_BYTES
+from firstwatch.tui.controllers import texts
 from firstwatch.tui.layout import Mode
 from firstwatch.tui.modals.choice import ChoiceDialog
 from firstwatch.tui.modals.confirm import ConfirmDialog, MessageDialog
@@ -325,6 +326,18 @@ async def test_what_is_written_is_kept_at_the_next_pause(home):
             assert find_draft(session, name).text.startswith("# mine too")
     finally:
         store.close()
+
+
+async def test_what_is_written_without_a_pause_is_kept_too(home, monkeypatch):
+    monkeypatch.setattr(texts, "_PAUSE_S", 1_000.0)
+    monkeypatch.setattr(texts, "_MOST_LOST_S", 0.05)
+    settings = bench_scene.make(home)
+    async with stage(home, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
+        await written(on)
+        await on.type("# mine")
+        await on.until(
+            lambda: any(text.startswith("# mine") for text in drafts(on).values()), "the draft is kept"
+        )
 
 
 # --- saving ------------------------------------------------------------------------------------------

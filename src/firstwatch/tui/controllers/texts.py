@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -30,8 +31,10 @@ from firstwatch.tui.state import StateApp
 
 _log = logging.getLogger(__name__)
 
-_PAUSE_S = 0.3
-"""How long nothing is typed before the draft is kept."""
+_PAUSE_S = 1.0
+"""How long nothing is typed before the draft is kept. An engine's orders wait for what others write."""
+_MOST_LOST_S = 3.0
+"""How long a draft goes on being typed until it is kept all the same."""
 _AGAIN_S = 5.0
 """How long it is waited after a draft could not be kept."""
 _LATE_S = 0.5
@@ -52,6 +55,7 @@ class TextController:
         self._algorithms = algorithms
         self._unkept: dict[str, TextView] = {}
         """Texts as they were written last, as far as they are not kept yet, by the names of their drafts."""
+        self._unkept_since_s = 0.0
         self._kept: dict[str, str] = {}
         """Texts as they were kept last, by the names of their drafts."""
         self._writing = asyncio.Lock()
@@ -162,8 +166,11 @@ class TextController:
         self._app.build = replace(self._build, text=text)
         self._picture()
         if not self._app.is_read_only:
+            now_s = time.monotonic()
+            if not self._unkept:
+                self._unkept_since_s = now_s
             self._unkept[text.draft] = text
-            self._keep_in(_PAUSE_S)
+            self._keep_in(max(0.0, min(_PAUSE_S, self._unkept_since_s + _MOST_LOST_S - now_s)))
 
     def _keep_in(self, seconds: float) -> None:
         if self._timer is not None:

@@ -28,8 +28,8 @@ from firstwatch.watch.since_start import ALARM
 
 TURN_S = 1.0
 """At most one turn in this time, unless a run has more to be read."""
-_LOCK_POLL_S = 0.1
-"""SQLite's longest interval between two attempts of a writer that waits for another process."""
+_PAUSE_S = 0.1
+"""Between two transactions."""
 _PAUSE_EXPIRES_MS = 60_000
 _TOGETHER = "diverged since the start"
 """Topic of the alarm about all days of a run together; it is never cleared."""
@@ -115,7 +115,7 @@ class Watcher:
         """
         for number, each in enumerate(looked):
             if number:
-                self._ended.wait(_LOCK_POLL_S)
+                self._ended.wait(_PAUSE_S)
             with self._store.write() as session:
                 write_looked(session, each, now_ms=now_ms)
 

@@ -170,7 +170,8 @@ class TextController:
             if not self._unkept:
                 self._unkept_since_s = now_s
             self._unkept[text.draft] = text
-            self._keep_in(max(0.0, min(_PAUSE_S, self._unkept_since_s + _MOST_LOST_S - now_s)))
+            # A timer of no length is an error of Textual.
+            self._keep_in(max(0.01, min(_PAUSE_S, self._unkept_since_s + _MOST_LOST_S - now_s)))
 
     def _keep_in(self, seconds: float) -> None:
         if self._timer is not None:

@@ -123,7 +123,7 @@ def why_old(build: Build, key_of: KeyOf) -> str:
 
 def _dimmed(drawn: CandleChart, view: View, width: int, height: int, colours: Mapping[str, str]) -> Text:
     picture = draw_candles(drawn, view, width, height, colours)
-    picture.stylize("dim")
+    picture.style = "dim"
     return picture
 
 

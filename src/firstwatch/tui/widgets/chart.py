@@ -1,6 +1,6 @@
 """A chart that zooms and pans."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import zip_longest
 from typing import ClassVar
@@ -74,13 +74,17 @@ class Chart(Drawn):
         place = self._place
         if self._lines_of == place:
             return
-        base, ansi_theme, console = self.visual_style, self.app.ansi_theme, self.app.console
-        self._lines = [
-            Strip(
-                Segment(text, _on(base, style, ansi_theme)) for text, style, _ in line.render(console, end="")
-            ).adjust_cell_length(self.size.width, base.rich_style)
-            for line in self.render().split("\n", allow_blank=True)
-        ]
+        picture, style_of = self.render(), self.app.console.get_style
+        rows: list[list[Segment]] = [[]]
+        for text, style in _parts(picture):
+            shown = _on(self.visual_style, style_of(picture.style) + style_of(style), self.app.ansi_theme)
+            for number, line in enumerate(text.split("\n")):
+                if number:
+                    rows.append([])
+                if line:
+                    rows[-1].append(Segment(line, shown))
+        blank = self.visual_style.rich_style
+        self._lines = [Strip(row).adjust_cell_length(self.size.width, blank) for row in rows]
         self._lines_of = place
 
     def plot(
@@ -129,7 +133,22 @@ class Chart(Drawn):
             )
 
 
+def _parts(picture: Text) -> Iterator[tuple[str, str | RichStyle]]:
+    """Yield the parts of a picture with the styles that they have over its own.
+
+    Where two spans overlap, which those of a grid never do, the first one counts.
+    """
+    at = 0
+    for start, end, style in picture.spans:
+        if at < start:
+            yield picture.plain[at:start], ""
+        if max(at, start) < end:
+            yield picture.plain[max(at, start) : end], style
+        at = max(at, end)
+    yield picture.plain[at:], ""
+
+
 @lru_cache(1024)
-def _on(base: Style, style: RichStyle | None, ansi_theme: TerminalTheme) -> RichStyle:
+def _on(base: Style, style: RichStyle, ansi_theme: TerminalTheme) -> RichStyle:
     """Return a style of a picture over that of its widget."""
-    return (base if style is None else base + Style.from_rich_style(style, ansi_theme)).rich_style
+    return (base + Style.from_rich_style(style, ansi_theme)).rich_style

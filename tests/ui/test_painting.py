@@ -148,8 +148,8 @@ async def test_a_terminal_that_sees_only_changes_shows_the_program(home, monkeyp
                 mark = chance.randrange(95_000, 99_000)
                 scenes.move_mark(home, mark, f"{mark - 97_000}.00")
                 await on.until(partial(_has_mark, on, mark), "the new mark")
-            # Panes, tabs, rows, the chart, folds, a dialog and back.
-            await on.press(chance.choice([*"12345", "up", "down", "[", "]", "+", "-", "V", ":", "escape"]))
+            # Panes, tabs, rows, the chart, folds, dialogs and back.
+            await on.press(chance.choice([*"12345[]+-V:?", "up", "down", "escape"]))
             assert [line.rstrip() for line in sight.lines] == on.text().split("\n"), number
             compositor = on.app.screen._compositor
             assert compositor.render_strips() == painted_by_textual(compositor), number

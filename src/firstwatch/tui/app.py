@@ -104,9 +104,9 @@ if TYPE_CHECKING:
 
 _SWITCH_S = 0.0005
 """How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
-# A full collection stops the screen for 20 ms or more, and by default a key in ten meets one. Between two of
-# them closed dialogs and former rows take memory. Where the engine runs in this process, its threshold holds.
-_YOUNG_PER_FULL = 30
+# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
+# The engine has the same threshold, where it runs in this process.
+_YOUNG_PER_FULL = 100
 _BEATS_PER_FORGETTING = 60
 """So many seconds widgets that were removed may be kept."""
 

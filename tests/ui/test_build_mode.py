@@ -308,14 +308,19 @@ async def test_a_paste_is_cleaned_and_one_that_is_too_long_is_refused(home, cloc
         assert not on.app.is_covered
 
 
+async def kept(on, written_now):
+    """Write at the beginning of the text, and wait until the draft is kept."""
+    await on.type(written_now)
+    await on.until(
+        lambda: any(text.startswith(written_now) for text in drafts(on).values()), "the draft is kept"
+    )
+
+
 async def test_what_is_written_is_kept_at_the_next_pause(home):
     settings = bench_scene.make(home)
     async with stage(home, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
         await written(on)
-        await on.type("# mine")
-        await on.until(
-            lambda: any(text.startswith("# mine") for text in drafts(on).values()), "the draft is kept"
-        )
+        await kept(on, "# mine")
         [name] = drafts(on)
         assert name == text_of(on).draft
         # What comes after the last pause is kept at the end.
@@ -334,10 +339,7 @@ async def test_what_is_written_without_a_pause_is_kept_too(home, monkeypatch):
     settings = bench_scene.make(home)
     async with stage(home, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
         await written(on)
-        await on.type("# mine")
-        await on.until(
-            lambda: any(text.startswith("# mine") for text in drafts(on).values()), "the draft is kept"
-        )
+        await kept(on, "# mine")
 
 
 # --- saving ------------------------------------------------------------------------------------------

@@ -206,6 +206,8 @@ class TextController:
                 ask_replace(self._app, error, partial(self._replace, text))
                 continue
             except FirstwatchError:
+                # What is typed meanwhile begins anew: not every key tries it, and says that it failed.
+                self._unkept_since_s = time.monotonic()
                 self._keep_in(_AGAIN_S)
                 raise
             self._kept[draft] = kept.kept

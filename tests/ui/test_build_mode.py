@@ -342,6 +342,28 @@ async def test_what_is_written_without_a_pause_is_kept_too(home, monkeypatch):
         await kept(on, "# mine")
 
 
+async def test_a_draft_that_cannot_be_kept_is_not_tried_at_each_key(home, monkeypatch):
+    monkeypatch.setattr(texts, "_PAUSE_S", 1_000.0)
+    monkeypatch.setattr(texts, "_MOST_LOST_S", 0.5)
+    settings, tries = bench_scene.make(home), []
+    async with stage(home, size=MIDDLE, clock=SystemClock(), settings=settings) as on:
+
+        def refuse(view):
+            tries.append(view.text)
+            on.app.texts._unkept_since_s -= 1_000.0
+            patch.setattr(texts, "_MOST_LOST_S", 900.0)
+            raise StoreError("the disk is full")
+
+        await written(on)
+        with monkeypatch.context() as patch:
+            patch.setattr(on.manager.build, "keep", refuse)
+            await on.type("# mine")
+            await on.until(lambda: any("disk is full" in toast for toast in on.toasts()), "the reason")
+            await on.type(" too")
+            await on.pilot.pause(0.1)
+            assert len(tries) == 1
+
+
 # --- saving ------------------------------------------------------------------------------------------
 
 

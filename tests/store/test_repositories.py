@@ -552,9 +552,8 @@ def test_the_paper_venue_s_books(store: Store) -> None:
                 session, "p", [paper.PaperFill(str(at), "w1", "BTC", at, "{}") for at in (1, 2, 3)]
             )
             paper.add_funding(session, "p", [paper.PaperFunding("f", "w1", "BTC", 2, "{}")])
-        numbers = [
-            paper.deposit(session, "p", "w1", Decimal(amount), now_ms=1) for amount in ("100.10", "-5")
-        ]
+        for amount in ("100.10", "-5"):
+            paper.deposit(session, "p", "w1", Decimal(amount), now_ms=1)
         paper.deposit(session, "p", "w2", Decimal(7), now_ms=1)
     with store.read() as session:
         assert paper.load_feed(session, "p", "BTC") == '{"bar": 1}'
@@ -566,11 +565,7 @@ def test_the_paper_venue_s_books(store: Store) -> None:
         assert paper.load_order(session, "p", "9") is None
         assert [fill.fill_id for fill in paper.fills_since(session, "p", "w1", "BTC", 2)] == ["2", "3"]
         assert len(paper.funding_since(session, "p", "w1", "BTC", 0)) == 1
-        assert [deposit.amount for deposit in paper.deposits(session, "p", "w1")] == [
-            Decimal("100.1"),
-            Decimal(-5),
-        ]
-        assert [deposit.amount for deposit in paper.deposits(session, "p", "w1", after=numbers[0])] == [-5]
+        assert paper.deposited(session, "p", "w1") == Decimal("95.1")
 
 
 def test_play_money_is_counted_in_the_transaction_that_moves_it(store: Store) -> None:
@@ -606,7 +601,7 @@ def test_money_of_which_a_deposit_cannot_be_read_is_not_guessed(store: Store) ->
         session.exec_driver_sql("UPDATE paper_deposit SET amount = 'abc'")
         paper.save_money(session, "p", "one", paper.PaperMoney(Decimal(1), Decimal(0)), now_ms=NOW_MS + 1)
         known = wallet_status.status_of(session, one)
-        assert 'paper_deposit.amount is "abc"' in known.problem
+        assert '"abc" is not an amount of money' in known.problem
         assert known.money.read_at_ms == NOW_MS
 
 

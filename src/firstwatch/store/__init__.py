@@ -6,8 +6,9 @@ rows and returns frozen views: ``runs``, ``journal`` (events and checkpoint), ``
 ``positions``, ``trades``, ``bars``, ``equity``, ``alarms``, ``alerts`` (alarms sent to addresses), ``live``,
 ``outlooks``, ``commands``, ``hosts``, ``wallets``, ``wallet_status``, ``wallet_orders``, ``algorithms``,
 ``backtests``, ``studies``, ``analyses``, ``drafts``, ``watch``, ``agents``, ``jobs``, ``test_results``,
-``paper``. Beside them ``types``, ``rows``, ``packing``, ``curves`` (values in columns), ``schema``,
-``migrating`` and ``migrations`` (older stores), ``inspection``, ``pruning``, ``files``.
+``paper``. Beside them ``prepared`` (statements of every step), ``types``, ``rows``, ``packing``, ``curves``
+(values in columns), ``schema``, ``migrating`` and ``migrations`` (older stores), ``inspection``, ``pruning``,
+``files``.
 
 Imports only ``trading``. No call to a venue is made inside a transaction.
 

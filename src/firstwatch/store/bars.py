@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, delete, func, select
 
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, unpack
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row
 from firstwatch.store.tables import RunBarTable, RunRereadTable, RunWarmUpTable, table_of, upsert
 from firstwatch.trading.bar import Bar, Decided
@@ -27,7 +28,7 @@ FULL_BYTES = 800
 _BAR = table_of(RunBarTable)
 _WARM_UP = table_of(RunWarmUpTable)
 _REREAD = table_of(RunRereadTable)
-_SAVE = upsert(_BAR)
+_SAVE = Prepared(upsert(_BAR))
 _NEWEST_FIRST = (
     select(_BAR.c.first_ms, _BAR.c.bars)
     .where(_BAR.c.run_id == bindparam("run"))
@@ -77,7 +78,7 @@ def add_bar(session: Session, run_id: str, fresh: RunBar, last: Block | None) ->
     elif last is not None and len(last.packed) >= FULL_BYTES:
         last = None
     block = _grown(last, fresh)
-    session.execute(_SAVE, {"run_id": run_id, "first_ms": block.first_ms, "bars": block.packed})
+    _SAVE.execute(session, {"run_id": run_id, "first_ms": block.first_ms, "bars": block.packed})
     return block
 
 

@@ -8,13 +8,14 @@ from sqlalchemy import bindparam, delete, func, select
 
 from firstwatch.store.curves import EquityCurve, pack_curve, unpack_curve
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row
 from firstwatch.store.tables import EquityCurveTable, EquityTable, table_of, upsert
 
 _EQUITY = table_of(EquityTable)
 _CURVE = table_of(EquityCurveTable)
 
-_ADD = upsert(_EQUITY)
+_ADD = Prepared(upsert(_EQUITY))
 _POINTS = (
     select(_EQUITY.c.time_ms, _EQUITY.c.equity)
     .where(_EQUITY.c.run_id == bindparam("run"), _EQUITY.c.time_ms > bindparam("after"))
@@ -33,9 +34,8 @@ _BEGINNING = -(2**63)
 
 def add_equity(session: Session, run_id: str, points: Iterable[tuple[int, float]]) -> None:
     """Save (bar open time in ms, equity in quote) pairs; an existing time is replaced."""
-    rows = [{"run_id": run_id, "time_ms": time_ms, "equity": equity} for time_ms, equity in points]
-    if rows:
-        session.execute(_ADD, rows)
+    for time_ms, equity in points:
+        _ADD.execute(session, {"run_id": run_id, "time_ms": time_ms, "equity": equity})
 
 
 def equity_of(session: Session, run_id: str, *, after_ms: int | None = None) -> EquityCurve:

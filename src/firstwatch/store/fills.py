@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import FillTable, FundingTable, insert_once, table_of
 from firstwatch.trading.account import Funding
@@ -28,11 +29,23 @@ class StoredFill:
     mid_at_acknowledgement: float | None = None
     mid_at_fill: float | None = None
 
+    @property
+    def key(self) -> "FillKey":
+        return self.venue, self.fill.account, self.fill.fill_id
 
-_ADD_FILL = insert_once(_FILL)
+
+FillKey = tuple[str, str, str]
+"""Venue, account and fill id."""
+
+_ADD_FILL = Prepared(insert_once(_FILL))
 _FILLS_OF = (
     select(_FILL)
     .where(_FILL.c.run_id == bindparam("run"), _FILL.c.time_ms >= bindparam("since"))
+    .order_by(_FILL.c.time_ms, _FILL.c.local_time_ms, _FILL.c.fill_id)
+)
+_TIMES = Prepared(
+    select(_FILL.c.venue, _FILL.c.account, _FILL.c.fill_id, _FILL.c.time_ms)
+    .where(_FILL.c.run_id == bindparam("run"))
     .order_by(_FILL.c.time_ms, _FILL.c.local_time_ms, _FILL.c.fill_id)
 )
 _ADD_FUNDING = insert_once(_FUNDING)
@@ -46,8 +59,8 @@ _FUNDING_OF = (
 def add_fill(session: Session, stored: StoredFill) -> bool:
     """Save a fill and return True; False: this (venue, account, fill id) was booked before."""
     fill = stored.fill
-    result = session.execute(
-        _ADD_FILL,
+    result = _ADD_FILL.execute(
+        session,
         {
             "venue": stored.venue,
             "fill_id": fill.fill_id,
@@ -84,6 +97,11 @@ def fills_of(session: Session, run_id: str, *, since_ms: int = 0) -> list[Stored
             _fill(sound(found, _FILL))
             for found in session.execute(_FILLS_OF, {"run": run_id, "since": since_ms})
         ]
+
+
+def times_of(session: Session, run_id: str) -> dict[FillKey, int]:
+    """Return the times of a run's fills, in the order of ``fills_of``."""
+    return {tuple(key): time_ms for *key, time_ms in _TIMES.rows(session, {"run": run_id})}
 
 
 def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, local_time_ms: int) -> bool:

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from firstwatch.store.alarms import note_alarms
 from firstwatch.store.database import Session
 from firstwatch.store.packing import pack, pack_changes, unpack
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row
 from firstwatch.store.tables import (
     CheckpointBaseTable,
@@ -91,16 +92,18 @@ class _Row(NamedTuple):
     local_time_ms: int
 
 
-_INSERT_EVENT = text(
-    "INSERT INTO run_event"
-    " (place, run_id, sequence, kind, payload_version, payload, author, venue_time_ms, local_time_ms)"
-    " VALUES (:count + coalesce((SELECT max(place) FROM run_event), 0), :run, :count + coalesce("
-    "(SELECT max(sequence) FROM run_event WHERE run_id = :run),"
-    " (SELECT sequence FROM run_archive WHERE run_id = :run), 0),"
-    " :kind, :payload_version, :payload, :author, :venue_time_ms, :local_time_ms)"
-    " RETURNING sequence"
+_INSERT_EVENT = Prepared(
+    text(
+        "INSERT INTO run_event"
+        " (place, run_id, sequence, kind, payload_version, payload, author, venue_time_ms, local_time_ms)"
+        " VALUES (:count + coalesce((SELECT max(place) FROM run_event), 0), :run, :count + coalesce("
+        "(SELECT max(sequence) FROM run_event WHERE run_id = :run),"
+        " (SELECT sequence FROM run_archive WHERE run_id = :run), 0),"
+        " :kind, :payload_version, :payload, :author, :venue_time_ms, :local_time_ms)"
+        " RETURNING sequence"
+    )
 )
-_LAST = select(func.max(_EVENT.c.sequence)).where(_EVENT.c.run_id == bindparam("run"))
+_LAST = Prepared(select(func.max(_EVENT.c.sequence)).where(_EVENT.c.run_id == bindparam("run")))
 _AFTER = (
     select(_EVENT)
     .where(_EVENT.c.run_id == bindparam("run"), _EVENT.c.sequence > bindparam("after"))
@@ -123,9 +126,9 @@ _BETWEEN = (
     )
     .order_by(_EVENT.c.sequence)
 )
-_SAVE_CHECKPOINT = upsert(_CHECKPOINT)
+_SAVE_CHECKPOINT = Prepared(upsert(_CHECKPOINT))
 _LOAD_CHECKPOINT = select(_CHECKPOINT).where(_CHECKPOINT.c.run_id == bindparam("run"))
-_SAVE_BASE = upsert(_BASE)
+_SAVE_BASE = Prepared(upsert(_BASE))
 _LOAD_BASE = select(_BASE.c.payload).where(_BASE.c.run_id == bindparam("run"))
 
 _ARCHIVED = select(_RUN_ARCHIVE.c.sequence).where(_RUN_ARCHIVE.c.run_id == bindparam("run"))
@@ -161,8 +164,8 @@ def append_events(
         return last_sequence(session, run_id)
     payloads = [event.model_dump_json() for event in events]
     whole = payloads[0] if len(payloads) == 1 else f"[{','.join(payloads)}]"
-    sequence: int = session.execute(
-        _INSERT_EVENT,
+    sequence: int = _INSERT_EVENT.execute(
+        session,
         {
             "run": run_id,
             "count": len(events),
@@ -173,7 +176,7 @@ def append_events(
             "venue_time_ms": venue_time_ms,
             "local_time_ms": local_time_ms,
         },
-    ).scalar_one()
+    ).fetchone()[0]
     note_alarms(session, run_id, events, local_time_ms)
     return sequence
 
@@ -185,7 +188,7 @@ def append_system_events(session: Session, run_id: str, events: Sequence[RunEven
 
 def last_sequence(session: Session, run_id: str) -> int:
     """Return the sequence of the newest entry, which is the journal's length; 0: it is empty."""
-    last = session.execute(_LAST, {"run": run_id}).scalar()
+    [(last,)] = _LAST.rows(session, {"run": run_id})
     return last or session.execute(_ARCHIVED, {"run": run_id}).scalar() or 0
 
 
@@ -372,9 +375,9 @@ def save_checkpoint(
     packed = None if base is None else pack_changes(whole, base.encode())
     if base is None or packed is None or len(packed) > _LARGEST_CHANGES:
         base, packed = payload, pack_changes(whole, whole)
-        session.execute(_SAVE_BASE, {"run_id": run_id, "payload": pack(whole)})
-    session.execute(
-        _SAVE_CHECKPOINT,
+        _SAVE_BASE.execute(session, {"run_id": run_id, "payload": pack(whole)})
+    _SAVE_CHECKPOINT.execute(
+        session,
         {"run_id": run_id, "payload": packed, "sequence": sequence, "updated_at_ms": now_ms},
     )
     return base

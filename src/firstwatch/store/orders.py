@@ -1,13 +1,16 @@
 """Orders of runs: written before anything is sent; states change by the table of ``trading.orders``."""
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, Row, Select, bindparam, func, select, update
+from sqlalchemy import Row, Select, bindparam, func, literal_column, select, type_coerce, update
+from sqlalchemy.types import NULLTYPE
 
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import RunOrderTable, WalletOrderTable, table_of, upsert
 from firstwatch.trading.errors import StoreError
@@ -97,11 +100,14 @@ class StoredOrder:
 
 
 # Columns that never change are left out of the update, which saves writing their indexes.
-_UPSERT = upsert(
-    _ORDER,
-    keep=("run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms"),
-)
-_UPDATE = update(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))
+_CONSTANT = (
+    "run_id", "account", "symbol", "purpose", "side", "kind", "amount", "reduce_only", "created_at_ms",
+)  # fmt: skip
+_UPSERT = Prepared(upsert(_ORDER, keep=_CONSTANT))
+_CHANGING = (
+    "state", "filled", "average_price", "venue_order_id", "history_json", "updated_at_ms", "touches_json",
+)  # fmt: skip
+_UPDATE = Prepared(update(_ORDER).where(_ORDER.c.client_order_id == bindparam("id")), _CHANGING)
 # A client order id begins with the id of its run, and no hexadecimal digit comes after f. So the primary key
 # finds a run's orders, and there is no second index to write.
 _OF_RUN = (
@@ -109,9 +115,17 @@ _OF_RUN = (
     .where(
         _ORDER.c.run_id == bindparam("run"),
         _ORDER.c.client_order_id >= bindparam("run"),
-        _ORDER.c.client_order_id < bindparam("run") + "g",
+        _ORDER.c.client_order_id < bindparam("run").concat(literal_column("'g'")),
     )
     .order_by(_ORDER.c.created_at_ms, _ORDER.c.client_order_id)
+)
+_MARKS = Prepared(
+    _OF_RUN.with_only_columns(
+        _ORDER.c.client_order_id,
+        _ORDER.c.updated_at_ms,
+        _ORDER.c.filled,
+        type_coerce(_ORDER.c.history_json, NULLTYPE),  # packed, as it is
+    )
 )
 _ONE = select(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))
 _FINAL = frozenset(state for state in OrderState if state.is_final)
@@ -119,7 +133,7 @@ _FINAL = frozenset(state for state in OrderState if state.is_final)
 
 def upsert_order(session: Session, order: StoredOrder) -> None:
     """Write the whole order; its creation time stays."""
-    session.execute(_UPSERT, columns_of(order))
+    _UPSERT.execute(session, columns_of(order))
 
 
 def update_order(session: Session, order: StoredOrder) -> None:
@@ -129,7 +143,7 @@ def update_order(session: Session, order: StoredOrder) -> None:
         StoreError: the store does not have it: a defect of the program.
     """
     values = {"id": order.client_order_id, **_changing_columns_of(order)}
-    if cast(CursorResult[Any], session.execute(_UPDATE, values)).rowcount != 1:
+    if _UPDATE.execute(session, values).rowcount != 1:
         raise StoreError(f"Order {order.client_order_id} changes and is not in the store.")
 
 
@@ -206,6 +220,11 @@ def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     return _views(session, _OF_RUN, run_id)
 
 
+def marks_of(session: Session, run_id: str) -> dict[str, tuple[Any, ...]]:
+    """Return the ids of a run's orders, oldest first, each with a mark that differs once it has changed."""
+    return {key: tuple(mark) for key, *mark in _MARKS.rows(session, {"run": run_id})}
+
+
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     """Return a run's orders that the venue may still execute, UNKNOWN ones too, oldest first.
 
@@ -266,6 +285,7 @@ def order_of(found: Row[Any], intent: OrderIntent) -> StoredOrder:
         body=found.body,
         expires_at_ms=found.expires_at_ms,
         history=tuple(
-            OrderMove(at, OrderState(state), why) for at, state, why in json.loads(found.history_json)
+            OrderMove(at, OrderState(state), sys.intern(why))
+            for at, state, why in json.loads(found.history_json)
         ),
     )

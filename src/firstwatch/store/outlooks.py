@@ -6,18 +6,19 @@ Kept apart from the live figures, whose row is written every second.
 from sqlalchemy import bindparam, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row
 from firstwatch.store.tables import RunOutlookTable, table_of, upsert
 from firstwatch.trading.why import Outlook
 
 _OUTLOOK = table_of(RunOutlookTable)
-_SAVE = upsert(_OUTLOOK)
+_SAVE = Prepared(upsert(_OUTLOOK))
 _OF_RUN = select(_OUTLOOK.c.outlook_json).where(_OUTLOOK.c.run_id == bindparam("run"))
 
 
 def save_outlook(session: Session, run_id: str, outlook: Outlook) -> None:
     """Replace the run's outlook."""
-    session.execute(_SAVE, {"run_id": run_id, "outlook_json": outlook.model_dump_json()})
+    _SAVE.execute(session, {"run_id": run_id, "outlook_json": outlook.model_dump_json()})
 
 
 def outlook_text_of(session: Session, run_id: str) -> str | None:

@@ -1,6 +1,6 @@
 """Rows of the paper venue. Only the paper venue knows the contents of the JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -8,7 +8,8 @@ from sqlalchemy import bindparam, insert, select
 
 from firstwatch.store import wallet_status, wallets
 from firstwatch.store.database import Session
-from firstwatch.store.rows import row, sound
+from firstwatch.store.prepared import Prepared
+from firstwatch.store.rows import row
 from firstwatch.store.tables import (
     PaperAccountTable,
     PaperDepositTable,
@@ -20,6 +21,7 @@ from firstwatch.store.tables import (
     table_of,
     upsert,
 )
+from firstwatch.store.types import stored_money
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.fields import fields_of
 
@@ -30,11 +32,11 @@ _FILL = table_of(PaperFillTable)
 _FUNDING = table_of(PaperFundingTable)
 _DEPOSIT = table_of(PaperDepositTable)
 
-_SAVE_FEED = upsert(_FEED)
-_SAVE_ACCOUNT = upsert(_ACCOUNT)
-_SAVE_ORDER = upsert(_ORDER, keep=("account", "symbol"))
-_ADD_FILL = insert_once(_FILL)
-_ADD_FUNDING = insert_once(_FUNDING)
+_SAVE_FEED = Prepared(upsert(_FEED))
+_SAVE_ACCOUNT = Prepared(upsert(_ACCOUNT))
+_SAVE_ORDER = Prepared(upsert(_ORDER, keep=("account", "symbol")))
+_ADD_FILL = Prepared(insert_once(_FILL))
+_ADD_FUNDING = Prepared(insert_once(_FUNDING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +83,10 @@ class PaperMoney:
     held: tuple[wallet_status.Held, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PaperDeposit:
-    """A deposit of play money in quote; negative: a withdrawal."""
-
-    id: int
-    account: str
-    amount: Decimal
-    time_ms: int
-
-
 def save_feed(session: Session, venue: str, symbol: str, position_json: str, *, now_ms: int) -> None:
     """Save the position of a symbol's feed."""
     values = {"venue": venue, "symbol": symbol, "position_json": position_json, "updated_at_ms": now_ms}
-    session.execute(_SAVE_FEED, values)
+    _SAVE_FEED.execute(session, values)
 
 
 def load_feed(session: Session, venue: str, symbol: str) -> str | None:
@@ -116,7 +108,7 @@ def traded_symbols(session: Session, venue: str) -> list[str]:
 def save_account(session: Session, venue: str, account: str, state_json: str, *, now_ms: int) -> None:
     """Replace an account's state."""
     values = {"venue": venue, "account": account, "state_json": state_json, "updated_at_ms": now_ms}
-    session.execute(_SAVE_ACCOUNT, values)
+    _SAVE_ACCOUNT.execute(session, values)
 
 
 def load_accounts(session: Session, venue: str) -> dict[str, str]:
@@ -131,7 +123,7 @@ def save_money(session: Session, venue: str, account: str, money: PaperMoney, *,
     If a deposit cannot be read, the wallet gets the problem and keeps its older money.
     """
     try:
-        given = sum((each.amount for each in deposits(session, venue, account)), Decimal(0))
+        given = deposited(session, venue, account)
     except DamagedRowError as error:
         for wallet_id in wallets.ids_of_account(session, venue, account):
             wallet_status.set_problem(session, wallet_id, str(error))
@@ -143,15 +135,14 @@ def save_money(session: Session, venue: str, account: str, money: PaperMoney, *,
 
 def save_orders(session: Session, venue: str, orders: Iterable[PaperOrder]) -> None:
     """Write orders as a whole."""
-    rows = [{"venue": venue, **fields_of(order)} for order in orders]
-    if rows:
-        session.execute(_SAVE_ORDER, rows)
+    for order in orders:
+        _SAVE_ORDER.execute(session, {"venue": venue, **fields_of(order)})
 
 
 def load_order(session: Session, venue: str, client_order_id: str) -> PaperOrder | None:
     """Return one order; None: the venue does not know the id."""
-    row = session.execute(_ONE_ORDER, {"venue": venue, "order": client_order_id}).one_or_none()
-    return None if row is None else PaperOrder(**row._mapping)
+    found = _ONE_ORDER.rows(session, {"venue": venue, "order": client_order_id})
+    return PaperOrder(*found[0]) if found else None
 
 
 def load_open_orders(session: Session, venue: str) -> list[PaperOrder]:
@@ -166,9 +157,8 @@ def load_open_orders(session: Session, venue: str) -> list[PaperOrder]:
 
 def add_fills(session: Session, venue: str, fills: Iterable[PaperFill]) -> None:
     """Append fills; an existing one stays unchanged."""
-    rows = [{"venue": venue, **fields_of(fill)} for fill in fills]
-    if rows:
-        session.execute(_ADD_FILL, rows)
+    for fill in fills:
+        _ADD_FILL.execute(session, {"venue": venue, **fields_of(fill)})
 
 
 def fills_since(session: Session, venue: str, account: str, symbol: str, since_ms: int) -> list[PaperFill]:
@@ -188,9 +178,8 @@ def fills_since(session: Session, venue: str, account: str, symbol: str, since_m
 
 def add_funding(session: Session, venue: str, payments: Iterable[PaperFunding]) -> None:
     """Append funding payments; an existing one stays unchanged."""
-    rows = [{"venue": venue, **fields_of(payment)} for payment in payments]
-    if rows:
-        session.execute(_ADD_FUNDING, rows)
+    for payment in payments:
+        _ADD_FUNDING.execute(session, {"venue": venue, **fields_of(payment)})
 
 
 def funding_since(
@@ -210,32 +199,30 @@ def funding_since(
     return [PaperFunding(**row._mapping) for row in session.execute(statement)]
 
 
-def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_ms: int) -> int:
-    """Append a deposit and return its number; the venue counts it when it next reads the account.
+def deposit(session: Session, venue: str, account: str, amount: Decimal, *, now_ms: int) -> None:
+    """Append a deposit; the venue counts it when it next reads the account.
 
     The stored money of the account's wallet includes it at once, if that money is known.
     """
-    number: int = session.execute(
-        insert(_DEPOSIT).returning(_DEPOSIT.c.id),
-        {"venue": venue, "account": account, "amount": amount, "time_ms": now_ms},
-    ).scalar_one()
+    session.execute(
+        insert(_DEPOSIT), {"venue": venue, "account": account, "amount": amount, "time_ms": now_ms}
+    )
     for wallet_id in wallets.ids_of_account(session, venue, account):
         known = wallet_status.status_of(session, wallet_id)
         if known.money is not None and not known.problem:
             fresh = replace(known.money, total=known.money.total + amount, read_at_ms=now_ms)
             wallet_status.set_money(session, wallet_id, fresh)
-    return number
 
 
-def deposits(session: Session, venue: str, account: str, *, after: int = 0) -> Sequence[PaperDeposit]:
-    """Return an account's deposits with numbers above ``after``, in order.
+def deposited(session: Session, venue: str, account: str) -> Decimal:
+    """Return the sum of an account's deposits less its withdrawals, in quote.
 
     Raises:
         DamagedRowError: one cannot be read.
     """
     with row(f"a deposit of {account}"):
-        rows = session.execute(_DEPOSITS_OF, {"venue": venue, "after": after, "account": account})
-        return [PaperDeposit(**sound(found, _DEPOSIT)._mapping) for found in rows]
+        found = _AMOUNTS.rows(session, {"venue": venue, "account": account})
+        return sum((stored_money(amount) for (amount,) in found), Decimal(0))
 
 
 _ORDER_COLUMNS = tuple(_ORDER.c[name] for name in PaperOrder.__dataclass_fields__)
@@ -243,12 +230,13 @@ _FILL_COLUMNS = tuple(_FILL.c[name] for name in PaperFill.__dataclass_fields__)
 _FUNDING_COLUMNS = tuple(_FUNDING.c[name] for name in PaperFunding.__dataclass_fields__)
 
 # Built once: the venue needs these for every order.
-_ONE_ORDER = select(*_ORDER_COLUMNS).where(
-    _ORDER.c.venue == bindparam("venue"), _ORDER.c.client_order_id == bindparam("order")
+_ONE_ORDER = Prepared(
+    select(*_ORDER_COLUMNS).where(
+        _ORDER.c.venue == bindparam("venue"), _ORDER.c.client_order_id == bindparam("order")
+    )
 )
-_DEPOSITS = (
-    select(_DEPOSIT.c.id, _DEPOSIT.c.account, _DEPOSIT.c.amount, _DEPOSIT.c.time_ms)
-    .where(_DEPOSIT.c.venue == bindparam("venue"), _DEPOSIT.c.id > bindparam("after"))
-    .order_by(_DEPOSIT.c.id)
+_AMOUNTS = Prepared(
+    select(_DEPOSIT.c.amount).where(
+        _DEPOSIT.c.venue == bindparam("venue"), _DEPOSIT.c.account == bindparam("account")
+    )
 )
-_DEPOSITS_OF = _DEPOSITS.where(_DEPOSIT.c.account == bindparam("account"))

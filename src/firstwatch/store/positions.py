@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import Row, bindparam, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import PositionTable, table_of, upsert
 from firstwatch.trading.orders import Side
 
 _POSITION = table_of(PositionTable)
-_UPSERT = upsert(_POSITION)
+_UPSERT = Prepared(upsert(_POSITION))
 _OF_RUN = select(_POSITION).where(_POSITION.c.run_id == bindparam("run"))
 _HELD = select(_POSITION).where(_POSITION.c.side.is_not(None))
 
@@ -47,7 +48,7 @@ def set_position(session: Session, position: RunPosition) -> None:
     """Replace the run's position."""
     values = {name: getattr(position, name) for name in RunPosition.__dataclass_fields__}
     values["side"] = None if position.side is None else position.side.value
-    session.execute(_UPSERT, values)
+    _UPSERT.execute(session, values)
 
 
 def position_of(session: Session, run_id: str) -> RunPosition | None:

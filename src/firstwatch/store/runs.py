@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, insert, or_, select, update
 from firstwatch.store import journal, wallets
 from firstwatch.store.database import Session
 from firstwatch.store.equity import pack_equity
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import row, sound
 from firstwatch.store.tables import AlgorithmTable, AlgorithmVersionTable, RunTable, WalletTable, table_of
 from firstwatch.trading.errors import DamagedRowError, RefusedError, WrongUseError
@@ -119,7 +120,7 @@ _LEFT = (
     .order_by(_RUN.c.id)
 )
 _STATE = select(_RUN.c.state).where(_RUN.c.id == bindparam("run"))
-_SET_FACTS = (
+_SET_FACTS = Prepared(
     update(_RUN)
     .where(_RUN.c.id == bindparam("run"))
     .values(
@@ -228,7 +229,7 @@ def transition(
 
 def update_side_facts(session: Session, run_id: str, facts: SideFacts) -> None:
     """Replace the facts beside the state."""
-    session.execute(_SET_FACTS, {"run": run_id, **_facts_columns(facts)})
+    _SET_FACTS.execute(session, {"run": run_id, **_facts_columns(facts)})
 
 
 def set_first_bars(session: Session, run_id: str, first_bars: Mapping[Timeframe, int]) -> None:

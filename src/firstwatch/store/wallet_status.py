@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row, case, func, select
 
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.rows import readable, row, sound
 from firstwatch.store.tables import WalletStatusTable, table_of, upsert
 from firstwatch.store.types import stored_money
@@ -22,14 +23,17 @@ _STATUS = table_of(WalletStatusTable)
 _ALL = select(_STATUS)
 _MONEY = ("total", "used", "held_json", "money_at_ms", "held_since_ms")
 _KEY = ("key_address", "key_kind", "valid_until_ms", "missing_json", "key_at_ms")
-_UPSERT_MONEY = upsert(
-    _STATUS,
-    keep=_KEY,
-    # Time of the first reading that showed a position, as long as one is held.
-    held_since_ms=lambda fresh: case(
-        (fresh.held_since_ms.is_(None), None),
-        else_=func.coalesce(_STATUS.c.held_since_ms, fresh.held_since_ms),
+_UPSERT_MONEY = Prepared(
+    upsert(
+        _STATUS,
+        keep=_KEY,
+        # Time of the first reading that showed a position, as long as one is held.
+        held_since_ms=lambda fresh: case(
+            (fresh.held_since_ms.is_(None), None),
+            else_=func.coalesce(_STATUS.c.held_since_ms, fresh.held_since_ms),
+        ),
     ),
+    ("wallet_id", *_MONEY, "problem"),
 )
 _UPSERT_KEY = upsert(_STATUS, keep=(*_MONEY, "problem"))
 _UPSERT_PROBLEM = upsert(_STATUS, keep=(*_MONEY, *_KEY))
@@ -96,7 +100,7 @@ def set_money(session: Session, wallet_id: int, money: WalletMoney) -> None:
         "money_at_ms": money.read_at_ms,
         "held_since_ms": money.read_at_ms if held else None,
     }
-    session.execute(_UPSERT_MONEY, {"wallet_id": wallet_id, **values, "problem": ""})
+    _UPSERT_MONEY.execute(session, {"wallet_id": wallet_id, **values, "problem": ""})
 
 
 def set_key(session: Session, wallet_id: int, key: WalletKey) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 
 from firstwatch.store import wallet_status
 from firstwatch.store.database import Session
+from firstwatch.store.prepared import Prepared
 from firstwatch.store.tables import RunTable, WalletTable, table_of
 from firstwatch.trading.errors import RefusedError, WrongUseError
 from firstwatch.trading.runs import ACTIVE_STATES
@@ -25,8 +26,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _ALL = select(_WALLET).order_by(_WALLET.c.name)
 _LISTED = _ALL.where(_WALLET.c.archived_at_ms.is_(None))
 # Built once: the paper venue runs it with every order.
-_IDS_OF_ACCOUNT = select(_WALLET.c.id).where(
-    _WALLET.c.venue == bindparam("venue"), _WALLET.c.account == bindparam("account")
+_IDS_OF_ACCOUNT = Prepared(
+    select(_WALLET.c.id).where(
+        _WALLET.c.venue == bindparam("venue"), _WALLET.c.account == bindparam("account")
+    )
 )
 
 
@@ -114,7 +117,7 @@ def get_wallet(session: Session, name: str) -> Wallet:
 
 def ids_of_account(session: Session, venue: str, account: str) -> list[int]:
     """Return the row numbers of the wallets of an account, archived or not."""
-    return list(session.execute(_IDS_OF_ACCOUNT, {"venue": venue, "account": account}).scalars())
+    return [number for (number,) in _IDS_OF_ACCOUNT.rows(session, {"venue": venue, "account": account})]
 
 
 def wallet_by_id(session: Session, wallet_id: int) -> Wallet:

@@ -341,7 +341,7 @@ def test_funding_a_paper_wallet(make) -> None:
     command = FundWallet(wallet="one", amount=Decimal("12.5"))
     assert rig.answered(engine.store, rig.submit(engine.store, command)).outcome is CommandOutcome.DONE
     with engine.store.read() as session:
-        assert [made.amount for made in paper.deposits(session, "paper", "one")] == [10_000, Decimal("12.5")]
+        assert paper.deposited(session, "paper", "one") == Decimal("10012.5")
     wrong = FundWallet(wallet="two", amount=Decimal(1))
     answer = rig.answered(engine.store, rig.submit(engine.store, wrong))
     assert answer.outcome is CommandOutcome.REFUSED

@@ -282,5 +282,4 @@ class StoreBooks:
 
     def deposits(self, account: str) -> Decimal:
         with self._store.read() as session:
-            found = rows.deposits(session, self._venue, account)
-        return sum((row.amount for row in found), Decimal(0))
+            return rows.deposited(session, self._venue, account)

@@ -221,6 +221,7 @@ class Run(RuleBasedStateMachine):
         if hasattr(self, "run"):
             text = self.run.core.checkpoint()
             core = RunCore.restore(self.run.setup, SETTINGS, self.run.flags, Always(), text)
+            assert core._memory == self.run.core._memory
             assert core.checkpoint() == text
 
     def teardown(self) -> None:

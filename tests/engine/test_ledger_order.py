@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firstwatch.engine.core.run_memory import memory_from_json, memory_to_json
+from firstwatch.engine.core.run_memory import memory_from_json
 from firstwatch.strategy.core_state import FRACTION, CoreSettings
 from firstwatch.trading.account import Funding
 from firstwatch.trading.orders import Fill, OrderPurpose, OrderSide
@@ -196,8 +196,7 @@ def test_any_order_of_arrival_gives_the_same_books(acts, data):
         arrived.append(row)
     take(other, arrived, listed)
     assert books(other) == books(run)
-    text = memory_to_json(other.core._memory)
-    assert memory_from_json(text) == other.core._memory
+    assert memory_from_json(other.core.checkpoint()) == other.core._memory
 
 
 def test_an_entry_booked_before_a_liquidation_is_read_is_a_position_of_its_own():

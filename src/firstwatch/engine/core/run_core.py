@@ -37,12 +37,12 @@ from firstwatch.engine.core.protection import ProtectionManager
 from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.recovery import RecoveryManager
 from firstwatch.engine.core.run_memory import (
+    CheckpointWriter,
     EntryPlan,
     RunMemory,
     RunSetup,
     TrackedOrder,
     memory_from_json,
-    memory_to_json,
 )
 from firstwatch.engine.core.signals import Sessions, Signals
 from firstwatch.engine.core.status import StatusReporter
@@ -96,6 +96,7 @@ class RunCore:
     ) -> None:
         self.setup = setup
         self._memory = memory if memory is not None else RunMemory(new_state(settings))
+        self._checkpoint = CheckpointWriter(self._memory)
         self._context = StepContext(setup, self._memory)
         self._orders = OrderManager(self._context)
         self._ledger = Ledger(self._context, settings, self._orders)
@@ -234,7 +235,7 @@ class RunCore:
 
     def checkpoint(self) -> str:
         """Return the run's memory as JSON."""
-        return memory_to_json(self._memory)
+        return self._checkpoint.write()
 
     @property
     def state(self) -> RunState:

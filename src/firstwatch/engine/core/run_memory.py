@@ -5,9 +5,10 @@ them. So a crash between two steps loses nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from typing import ClassVar
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -367,15 +368,46 @@ class RunMemory:
 
 
 _ADAPTER: TypeAdapter[RunMemory] = TypeAdapter(RunMemory)
+_CONFIG = RunMemory.__pydantic_config__
+_ORDERS: TypeAdapter[dict[str, TrackedOrder]] = TypeAdapter(dict[str, TrackedOrder], config=_CONFIG)
+_TRADES: TypeAdapter[list[Trade]] = TypeAdapter(list[Trade], config=_CONFIG)
+_FIELDS = attrgetter(*(field.name for field in fields(TrackedOrder)))
 
 
-def memory_to_json(memory: RunMemory) -> str:
-    """Return the memory as JSON text: the checkpoint."""
-    return _ADAPTER.dump_json(memory).decode()
+class CheckpointWriter:
+    """Writes a run's memory as JSON text: the checkpoint.
+
+    Four fifths of it are orders that are over and closed trades, which seldom change: their JSON is kept.
+    """
+
+    def __init__(self, memory: RunMemory) -> None:
+        self._memory = memory
+        self._orders: dict[str, tuple[tuple[Any, ...], bytes]] = {}
+        """By id: the fields of a settled order, and its JSON."""
+        self._trades: list[tuple[Trade, bytes]] = []
+
+    def write(self) -> str:
+        """Return the memory as it is now."""
+        self._orders = {key: self._order(key, order) for key, order in self._memory.settled.items()}
+        known = {id(trade): text for trade, text in self._trades}
+        self._trades = [
+            (trade, known.get(id(trade)) or _TRADES.dump_json([trade])[1:-1])
+            for trade in self._memory.last_trades
+        ]
+        rest = _ADAPTER.dump_json(self._memory, exclude={"settled", "last_trades"})
+        orders = b",".join(text for _, text in self._orders.values())
+        trades = b",".join(text for _, text in self._trades)
+        return (b'%b,"settled":{%b},"last_trades":[%b]}' % (rest[:-1], orders, trades)).decode()
+
+    def _order(self, key: str, order: TrackedOrder) -> tuple[tuple[Any, ...], bytes]:
+        known, fields_now = self._orders.get(key), _FIELDS(order)
+        if known is not None and known[0] == fields_now:
+            return known
+        return fields_now, _ORDERS.dump_json({key: order}, exclude_defaults=True)[1:-1]
 
 
 def memory_from_json(text: str) -> RunMemory:
-    """Return the memory that ``memory_to_json`` wrote.
+    """Return the memory that a ``CheckpointWriter`` wrote, in this or an earlier version.
 
     Raises:
         pydantic.ValidationError: the text is not a checkpoint of this version.

@@ -2,11 +2,14 @@
 
 import _thread
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -216,3 +219,32 @@ def test_a_heartbeat_goes_before_those_that_wait(store: Store) -> None:
     for thread in (holder, *waiting):
         thread.join()
     assert order == ["heartbeat", "one", "two"]
+
+
+def test_the_log_is_folded_in_a_pause_beside_a_transaction(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def names_in_file() -> list[str]:
+        """Return what the database holds without its log."""
+        copy = tmp_path / "copy.db"
+        copy.write_bytes(store.path.read_bytes())
+        with closing(sqlite3.connect(copy)) as connection:
+            # The file still names a log.
+            connection.execute("PRAGMA journal_mode = DELETE")
+            return [name for (name,) in connection.execute("SELECT name FROM wallet ORDER BY name")]
+
+    monkeypatch.setattr(database, "_FOLD_WRITES", 3)
+    for name in ("a", "b", "c"):
+        assert names_in_file() == []
+        with store.write() as session:
+            wallet(name)(session)
+    store.fold_log_in_pause()
+    assert names_in_file() == [], "it was written just now"
+    monkeypatch.setattr(database, "_FOLD_PAUSE_S", 0.0)
+    with store.write() as session:
+        wallet("d")(session)
+        store.fold_log_in_pause()
+        assert names_in_file() == ["a", "b", "c"]
+    store.fold_log_in_pause()
+    assert names_in_file() == ["a", "b", "c"], "too few writes"
+    assert names(store) == ["a", "b", "c", "d"]

@@ -44,6 +44,9 @@ _SHOWN = 60
 LOG_BYTES = 32_000_000
 """Size in bytes at which the write-ahead log is moved into the database; it holds many versions of a page."""
 
+_FOLD_WRITES, _FOLD_PAUSE_S = 500, 0.15
+"""After so many writes, and so long after the last one, the log is folded into the database."""
+
 _FIRST_MARK = 123
 """Offset of the first byte that SQLite locks for readers in the index file of its log."""
 
@@ -149,6 +152,9 @@ class Store:
         writing = create_engine("sqlite://", creator=lambda: _connect_writer(path), poolclass=NullPool)
         event.listen(writing, "begin", _begin_immediate)
         self._writer = Writer(writing)
+        self._unfolded = 0
+        """Writes since the log was folded."""
+        self._written_at_s = 0.0
         self._reading = create_engine(
             "sqlite://",
             creator=lambda: connect(path, read_only=True),
@@ -190,6 +196,8 @@ class Store:
             self._check(session, epoch)
             yield session
             self._probe("before commit")
+        self._unfolded += 1
+        self._written_at_s = time.monotonic()
         for listener in self._listeners:
             listener.set()
         self._probe("after commit")
@@ -240,6 +248,21 @@ class Store:
             f"The log of the store has grown to {log.stat().st_size / 1e6:.0f} MB, because "
             f"{_readers(self.path) or 'another process'} never ends its read transaction; end that process."
         )
+
+    def fold_log_in_pause(self) -> None:
+        """Move a write-ahead log that has grown into the database, if nothing was written just now.
+
+        Writes go on meanwhile. Without this the commit that makes the log too large does it, and with it
+        every order of that moment waits: 16 to 26 ms.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        if self._unfolded < _FOLD_WRITES or time.monotonic() - self._written_at_s < _FOLD_PAUSE_S:
+            return
+        self._unfolded = 0
+        with self._explained("write to"), closing(connect(self.path, read_only=False)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def compact(self) -> int:
         """Rewrite the file without its free space; return the number of bytes by which it shrank.

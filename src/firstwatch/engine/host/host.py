@@ -293,6 +293,7 @@ class EngineHost:
         self._handle_ended_workers()
         self._locked_runs.begin_if_unlocked(self.beat_if_due)
         self._commands.pick_up()
+        self._store.fold_log_in_pause()
         if self._is_due("finished runs", _FINISHED_RUNS_S):
             self.finished_runs.task.run_soon()
         if self.closer.has_work and self._is_due("closing", CLOSE_EVERY_S):

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, count
 from queue import Empty, SimpleQueue
@@ -28,6 +29,9 @@ from firstwatch.trading.runs import Author, RunState
 from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded
 
 TICK_S = 1.0
+_LATEST_TICK_S = 2.0
+_PAUSE_S = 0.05
+"""A tick that is due waits until no event has come for so long, at most until ``_LATEST_TICK_S``."""
 DRAIN_S = 1.0
 """How long a released worker waits for its requests in flight."""
 _LONGEST_RETRY_S = 30.0
@@ -36,9 +40,9 @@ _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
-# The GIL lets one thread compute at a time: if fifty stepped at once, each would hold its transaction open
-# while the others compute (99th percentile of a commit: 65 ms; with this limit 20 ms).
-_AT_ONCE = threading.Semaphore(12)
+# The GIL lets one thread compute at a time: if all stepped at once, the first order would leave when the last
+# run has decided. With one at a time no two steps would share a commit, which a slow disk needs.
+_AT_ONCE = threading.Semaphore(4)
 
 _log = logging.getLogger(__name__)
 
@@ -274,15 +278,28 @@ class RunWorker:
     # --- working ---------------------------------------------------------------------------------
 
     def _work(self, core: RunCore) -> None:
-        while not (self.is_over or self._is_released):
-            self._tick_if_due(core)
-            try:
-                self._handle_item(
-                    core, self._backlog.popleft() if self._backlog else self.inbox.get(timeout=TICK_S)
-                )
-            except Empty:
-                continue
+        while not self._has_ended:
+            item = self._next_item()
+            if item is not None:
+                self._handle_item(core, item)
+            # At the close of a bar all runs have work: their clocks wait for the pause after it.
+            longest_s = TICK_S if item is None else _LATEST_TICK_S
+            if self._since_tick_s() >= longest_s and not self._has_ended:
+                self._tick(core)
         self._drain_requests(core)
+
+    @property
+    def _has_ended(self) -> bool:
+        return self.is_over or self._is_released
+
+    def _next_item(self) -> Item | None:
+        """Wait for the next item; None: none came until a tick is due."""
+        if self._backlog:
+            return self._backlog.popleft()
+        try:
+            return self.inbox.get(timeout=max(_PAUSE_S, TICK_S - self._since_tick_s()))
+        except Empty:
+            return None
 
     def _drain_requests(self, core: RunCore) -> None:
         """Handle the outcomes of requests in flight for at most ``DRAIN_S``; leave everything else."""
@@ -342,7 +359,8 @@ class RunWorker:
 
     def _step_core(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
         """Let the core handle events that arrived together, and store all records in one transaction."""
-        with _AT_ONCE:
+        with ExitStack() as turn:
+            turn.enter_context(_AT_ONCE)
             steps: list[Step] = []
             parts: list[Part] = []
             for event in events:
@@ -354,7 +372,7 @@ class RunWorker:
                     parts.append(Part(step.records, self._metadata(step, event)))
                 steps.append(step)
             if parts:
-                self._store_parts(core, parts)
+                self._store_parts(core, parts, turn)
         return steps
 
     def _metadata(self, step: Step, event: inputs.Event) -> StepMetadata:
@@ -369,20 +387,22 @@ class RunWorker:
             calls=_call_touches(event),
         )
 
-    def _store_parts(self, core: RunCore, parts: Sequence[Part]) -> None:
+    def _store_parts(self, core: RunCore, parts: Sequence[Part], turn: ExitStack) -> None:
         checkpoint = core.checkpoint()
         self._fault_point("before commit")
         with self._store.write(self.lease.epoch) as session:
             persist(session, self.run_id, parts, checkpoint, written=self._written)
+            # The next one computes while this one waits for the disk.
+            turn.close()
         self._fault_point("after commit")
 
     # --- time ------------------------------------------------------------------------------------
 
-    def _tick_if_due(self, core: RunCore) -> None:
-        now_s = self._clock.elapsed_s()
-        if now_s - self._ticked_at_s < TICK_S:
-            return
-        self._ticked_at_s = now_s
+    def _since_tick_s(self) -> float:
+        return self._clock.elapsed_s() - self._ticked_at_s
+
+    def _tick(self, core: RunCore) -> None:
+        now_s = self._ticked_at_s = self._clock.elapsed_s()
         venue_ms = self._venue.now_ms()
         is_reachable = self._executor.is_reachable and not self._venue.is_busy()
         self._handle(core, inputs.TimePassed(venue_ms, round(now_s * 1000), is_reachable))

@@ -10,7 +10,7 @@ import pytest
 import talib
 
 from firstwatch.engine.host.host import EngineHost
-from firstwatch.manager.details import DetailsReader
+from firstwatch.manager.details import EVENT_LIMIT, DetailsReader
 from firstwatch.manager.trade_story import read_story
 from firstwatch.manager.why import DecisionKind, explain, next_sentences
 from firstwatch.market.files import read_candles
@@ -367,6 +367,11 @@ def test_the_details_follow_the_run_as_it_goes_on(tmp_path):
     assert ended.why == fresh.why
     assert ended.trade_whys == fresh.trade_whys
     assert ended.why.next == ()
+    # What was read before is kept, and is what one who looks now reads.
+    for name in ("orders", "fills", "trades", "events"):
+        assert getattr(ended, name) == getattr(fresh, name)
+    assert len(ended.events) == EVENT_LIMIT
+    assert [line.sentence for line in ended.story[-50:]] == [line.sentence for line in fresh.story[-50:]]
 
 
 def test_a_position_that_was_taken_over_is_explained_until_the_run_decides(tmp_path):

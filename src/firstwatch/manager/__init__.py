@@ -2,7 +2,7 @@
 
 In reading order: ``manager`` (commands, snapshots, the thread), ``snapshot``, ``views`` and ``run_views``
 (what it consists of: of all runs, and of the selected one), ``lists`` (its runs, wallets, algorithms and
-alarms), ``details`` (those of the selected run), ``trade_story`` and
+alarms), ``details`` (those of the selected run) and ``renewed`` (rows that have changed), ``trade_story`` and
 ``lineage`` (one trade, and a run's parent, when they are asked for), ``day_equity`` and ``names`` (curves
 and short ids of the list), ``command_views``, ``alarm_views``, ``algorithm_views``, ``market_views``,
 ``watch_views``, ``row_views``, ``journal_text``, ``story``, ``why``, ``run_metrics``, ``same_time``,

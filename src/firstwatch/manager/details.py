@@ -1,6 +1,6 @@
 """The details of the selected run. Unchanged parts are not read again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +9,7 @@ from firstwatch.engine.launch.compared import differences_of_run
 from firstwatch.manager.algorithm_views import spec_of
 from firstwatch.manager.operands import OperandReader
 from firstwatch.manager.performance import performance
+from firstwatch.manager.renewed import Renewed
 from firstwatch.manager.row_views import event_view, fill_view, order_view, position_view
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.run_views import (
@@ -22,14 +23,16 @@ from firstwatch.manager.run_views import (
     WhyView,
 )
 from firstwatch.manager.same_time import BaselineReader, may_scale
-from firstwatch.manager.story import story_of
-from firstwatch.manager.views import StoryLine, WatchView
+from firstwatch.manager.story import Story
+from firstwatch.manager.views import WatchView
 from firstwatch.manager.watch_views import watch_views
 from firstwatch.manager.why import WhyReader
 from firstwatch.store import algorithms, bars, equity, fills, journal, orders, positions, runs, trades, watch
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
+from firstwatch.store.fills import FillKey
+from firstwatch.store.orders import StoredOrder
 from firstwatch.strategy.specification import AlgorithmSpec, SizingKind
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.launch import SettingDifference
@@ -45,6 +48,8 @@ SHOWN_BARS = 500
 """Newest bars in the details."""
 
 
+_ONE_BY_ONE = 50
+"""Most changed orders that are read one by one; with more, all are read."""
 _NO_PRICES = np.empty(0, dtype=np.float64)
 _NO_CANDLES = Candles(np.empty(0, dtype=np.int64), _NO_PRICES, _NO_PRICES, _NO_PRICES, _NO_PRICES)
 
@@ -55,11 +60,11 @@ class _Detail:
 
     run_id: str
     sequence: int = -1
-    orders: tuple[OrderView, ...] = ()
-    fills: tuple[FillView, ...] = ()
-    trades: tuple[Trade, ...] = ()
+    orders: Renewed[str, OrderView] = field(default_factory=Renewed)
+    fills: Renewed[FillKey, FillView] = field(default_factory=Renewed)
+    trades: Renewed[int, Trade] = field(default_factory=Renewed)
     events: tuple[EventView, ...] = ()
-    story: tuple[StoryLine, ...] = ()
+    story: Story = field(default_factory=Story)
     parts: tuple[PartView, ...] = ()
     curve: EquityCurve = field(
         default_factory=lambda: EquityCurve(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
@@ -108,17 +113,20 @@ class DetailsReader:
         sequence = journal.last_sequence(session, run_id)
         is_new = sequence != detail.sequence
         if is_new:
+            _renew_orders(session, run_id, detail.orders)
+            self._give_way()
+            _renew_fills(session, run_id, detail.fills)
+            _renew_trades(session, run_id, detail.trades)
+            self._give_way()
+            after = max(detail.sequence, sequence - EVENT_LIMIT, 0)
+            if after != detail.sequence:
+                detail.story = Story()
+            entries = journal.events_after(session, run_id, after, is_lenient=True)
+            detail.events = (*detail.events, *map(event_view, entries))[-EVENT_LIMIT:]
+            detail.story.take(entries)
             detail.sequence = sequence
-            detail.orders = tuple(order_view(order) for order in orders.orders_of(session, run_id))
             self._give_way()
-            detail.fills = tuple(fill_view(fill) for fill in fills.fills_of(session, run_id))
-            detail.trades = tuple(trades.trades_of(session, run_id))
-            self._give_way()
-            entries = journal.recent_events(session, run_id, EVENT_LIMIT)
-            detail.events = tuple(event_view(each) for each in entries)
-            detail.story = story_of(entries)
-            self._give_way()
-            detail.parts = performance(detail.trades)
+            detail.parts = performance(detail.trades.views)
         self._give_way()
         curve = _grown(session, run_id, detail.curve)
         if is_new or curve is not detail.curve:
@@ -146,15 +154,15 @@ class DetailsReader:
             settings=run.settings,
             events=detail.events,
             journal_length=sequence,
-            orders=detail.orders,
-            fills=detail.fills,
-            trades=detail.trades,
+            orders=detail.orders.views,
+            fills=detail.fills.views,
+            trades=detail.trades.views,
             position=None if position is None else position_view(position),
             equity_time_ms=detail.curve.time_ms,
             equity=detail.curve.equity,
             candles=detail.candles,
             operands=operands,
-            story=detail.story,
+            story=detail.story.lines,
             metrics=detail.metrics,
             parts=detail.parts,
             days=tuple(detail.days.values()),
@@ -175,17 +183,17 @@ class DetailsReader:
         baseline: Backtest | None,
     ) -> tuple[MetricView, ...]:
         """Return the run's metrics beside those of its baseline over the same length of time."""
-        curve, capital = detail.curve, run.settings.capital
-        metrics = metrics_of_run(detail.trades, curve, capital, run.market)
+        curve, capital, closed = detail.curve, run.settings.capital, detail.trades.views
+        metrics = metrics_of_run(closed, curve, capital, run.market)
         if baseline is None:
-            return compare_with_baseline(metrics, detail.trades, curve, capital)
+            return compare_with_baseline(metrics, closed, curve, capital)
         tested = self._tested.read(session, baseline)
         is_fixed = spec.sizing.kind is SizingKind.FIXED
         expected = self._tested.expected(baseline, tested, len(curve), is_fixed=is_fixed)
         if not may_scale(spec, baseline, run.settings):
             expected = {name: band for name, band in expected.items() if name == "total_trades"}
         return compare_with_baseline(
-            metrics, detail.trades, curve, capital, baseline=baseline, tested=tested, expected=expected
+            metrics, closed, curve, capital, baseline=baseline, tested=tested, expected=expected
         )
 
     def _watch_days(self, session: Session, run: runs.Run, detail: _Detail, opened_ms: int | None) -> None:
@@ -195,7 +203,7 @@ class DetailsReader:
         try:
             if detail.tuning is None:
                 detail.tuning = RunTuning(session, run)
-            lived = Lived(detail.curve, detail.trades, opened_ms)
+            lived = Lived(detail.curve, detail.trades.views, opened_ms)
             detail.watch_begin_ms = detail.tuning.begin_ms(lived)
             newest = max(detail.days, key=lambda mark: mark.day)
             last = whole_days(detail.days[newest].report)
@@ -207,11 +215,40 @@ class DetailsReader:
             self.damaged[run.id] = str(error)
 
 
+def _renew_orders(session: Session, run_id: str, known: Renewed[str, OrderView]) -> None:
+    def read(changed: list[str]) -> dict[str, OrderView]:
+        if len(changed) > _ONE_BY_ONE:
+            found: Iterable[StoredOrder | None] = orders.orders_of(session, run_id)
+        else:
+            found = (orders.get_order(session, key) for key in changed)
+        return {order.client_order_id: order_view(order) for order in found if order is not None}
+
+    known.renew(orders.marks_of(session, run_id), read)
+
+
+def _renew_fills(session: Session, run_id: str, known: Renewed[FillKey, FillView]) -> None:
+    times = fills.times_of(session, run_id)
+
+    def read(changed: list[FillKey]) -> dict[FillKey, FillView]:
+        since_ms = min(times[key] for key in changed)
+        return {each.key: fill_view(each) for each in fills.fills_of(session, run_id, since_ms=since_ms)}
+
+    known.renew(times, read)
+
+
+def _renew_trades(session: Session, run_id: str, known: Renewed[int, Trade]) -> None:
+    def read(changed: list[int]) -> dict[int, Trade]:
+        first = min(changed)
+        return dict(enumerate(trades.trades_of(session, run_id, after=first - 1), start=first))
+
+    known.renew(trades.marks_of(session, run_id), read)
+
+
 def _why(session: Session, run: runs.Run, detail: _Detail, position: positions.RunPosition | None) -> WhyView:
     """Return why the run did what it did; a row that cannot be read leaves the other details as they are."""
     try:
         detail.why = detail.why or WhyReader(session, run)
-        return detail.why.read(session, run, detail.trades, position, detail.sequence)
+        return detail.why.read(session, run, detail.trades.views, position, detail.sequence)
     except DamagedRowError as error:
         return WhyView(problem=str(error))
 

@@ -37,7 +37,7 @@ def stored_money(value: Any) -> Decimal:
     return _money(str(value))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def _money(text: str) -> Decimal:
     with suppress(InvalidOperation):
         money = Decimal(text[: _LONGEST + 1])

@@ -104,10 +104,10 @@ if TYPE_CHECKING:
 
 _SWITCH_S = 0.0005
 """How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
-# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one.
-# The engine has the same threshold, where it runs in this process.
-_YOUNG_PER_FULL = 100
-_BEATS_PER_FORGETTING = 60
+# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one;
+# what is kept until the next one is memory. The engine sets its own threshold, where it runs in this process.
+_YOUNG_PER_FULL = 40
+_BEATS_PER_FORGETTING = 15
 """So many seconds widgets that were removed may be kept."""
 
 _COMMON_ACTIONS = (

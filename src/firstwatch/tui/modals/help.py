@@ -1,6 +1,7 @@
 """All keys, made from the actions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import starmap
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -56,31 +57,32 @@ class HelpDialog(Dialog[None]):
         self._front = front
 
     def body(self) -> Sequence[Widget]:
-        rows: list[Widget] = [
+        parts: dict[str, Iterable[str]] = {
+            place: map(self._row, actions) for place, actions in groups(self._front)
+        }
+        parts["In a list or a field"] = starmap(self._line, _LISTS)
+        parts["Words and signs"] = starmap(self._line, _SIGNS)
+        rows = [
             text(
                 "In NAV keys act; in EDIT they are text. The status line says which it is. What words and "
                 "signs mean stands at the end."
-            ),
-            text(""),
+            )
         ]
-        for place, actions in groups(self._front):
-            rows += [text(place, "strong"), *(self._row(action) for action in actions), text("")]
-        rows += [text("In a list or a field", "strong")]
-        rows += [self._line(keys, meaning) for keys, meaning in _LISTS]
-        rows += [text(""), text("Words and signs", "strong")]
-        rows += [self._line(sign, meaning) for sign, meaning in _SIGNS]
+        for title, lines in parts.items():
+            # One widget for all lines: one for each would take 2 MiB.
+            rows += [text(""), text(title, "strong"), text("\n".join(lines))]
         return rows
 
-    def _row(self, action: Action) -> Widget:
+    def _row(self, action: Action) -> str:
         if self._keymap.keys[action.id]:
             return self._line(self._keymap.shown(action.id), action.help)
         return self._line(self._keymap.shown("app.commands"), f"{action.title}: {action.help}")
 
-    def _line(self, keys: str, meaning: str) -> Widget:
+    def _line(self, keys: str, meaning: str) -> str:
         """Return a line whose text wraps beside its keys."""
         width = min(_WIDTH, self.app.size.width * 96 // 100) - _BESIDE - _KEYS
         lines = formats.fitted(meaning, width).replace("\n", "\n" + " " * _KEYS)
-        return text(f"{keys:>{_KEYS - 2}}  {lines}")
+        return f"{keys:>{_KEYS - 2}}  {lines}"
 
     def hints(self) -> Sequence[KeyHint]:
         return (KeyHint("↑ ↓", "scroll"), KeyHint("q esc ?", "close"))

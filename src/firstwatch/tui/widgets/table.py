@@ -38,8 +38,8 @@ _VARIABLES = {
 _GAP = " "
 """Separator before each cell."""
 _SCROLLBAR = 1
-_KEPT_LINES = 200
-_KEPT_CELLS = 2_000
+_KEPT_LINES = 100
+_KEPT_CELLS = 1_000
 """Painted lines and cells that a table keeps: more than stand on a screen."""
 _MARK = "*"
 _UNKNOWN = frozenset({"", "?", "-", "–"})

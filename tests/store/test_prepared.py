@@ -4,6 +4,7 @@ import sqlite3
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import func, select
 
 from firstwatch.store.database import Session, Store
 from firstwatch.store.orders import columns_of
@@ -50,3 +51,17 @@ def test_what_the_store_forbids_is_an_error_and_rolls_back(store: Store) -> None
         Prepared(_SAVE).execute(session, columns_of(made_order("0" * 16)))
     with store.read() as session:
         assert not stored(session)
+
+
+def test_what_is_read_with_it_first_is_of_one_view(store: Store) -> None:
+    count = Prepared(select(func.count()).select_from(_ORDER))
+    with store.write() as session:
+        run = made_run(session).id
+    with store.read() as session:
+        assert count.rows(session, {}) == [(0,)]
+        with store.write() as other:
+            other.execute(_SAVE, columns_of(made_order(run)))
+        assert count.rows(session, {}) == [(0,)]
+        assert not session.execute(select(_ORDER)).all()
+    with store.read() as session:
+        assert count.rows(session, {}) == [(1,)]

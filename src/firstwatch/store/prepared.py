@@ -36,6 +36,9 @@ class Prepared:
         """
         text, places = self._compiled
         given = [values[name] if convert is None else convert(values[name]) for name, convert in places]
+        if not session.in_transaction():
+            # As SQLAlchemy does: all that is read in a session is of one view of the store.
+            session.begin()
         return raw_of(session).execute(text, given)
 
     def rows(self, session: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:

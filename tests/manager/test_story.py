@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from firstwatch.manager.story import Story, StoryReader, story_of
+from firstwatch.manager.story import Story, StoryReader
 from firstwatch.store.database import open_store
 from firstwatch.store.journal import JournalEntry, append_events, written_after
 from firstwatch.trading import events
@@ -46,6 +46,12 @@ CLOSED = events.TradeClosed(
     side=Side.LONG, amount=Decimal("0.02"), entry_price=Decimal("118850.77"),
     exit_price=Decimal("119365.12"), pnl=Decimal("1.33"), reason=ExitReason.TRAILING_STOP,
 )  # fmt: skip
+
+
+def story_of(entries):
+    story = Story()
+    story.take(entries)
+    return story.lines
 
 
 def told(lines):

@@ -62,7 +62,9 @@ def everything_of(store: Store, run_id: str) -> dict[str, object]:
             "all": journal.events_after(session, run_id),
             "late": journal.events_after(session, run_id, 51),
             "some": journal.events_after(session, run_id, 51, limit=10),
-            "recent": journal.recent_events(session, run_id, 7),
+            "recent": journal.events_after(
+                session, run_id, journal.last_sequence(session, run_id) - 7, is_lenient=True
+            ),
             "last": journal.last_sequence(session, run_id),
             "moves": journal.events_of_kinds(session, run_id, {"transitioned"}),
             "orders": orders.orders_of(session, run_id),

@@ -9,7 +9,7 @@ import pytest
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.manager.views import EngineWhere
 from firstwatch.store.database import open_store
-from firstwatch.store.journal import recent_events
+from firstwatch.store.journal import events_after
 from firstwatch.store.runs import find_run
 from firstwatch.trading.clock import SystemClock
 from firstwatch.trading.commands import CommandOutcome, PauseEntries, StopRun
@@ -436,7 +436,7 @@ async def test_from_a_wallet_to_a_run_and_back(home, arrangement):
                 await on.until(lambda: on.app.snapshot.run(NEW_RUN).state is stopped, "the stop")
     store = open_store(home)
     with store.read() as session:
-        kinds = [entry.event.kind for entry in recent_events(session, NEW_RUN, 100)]
+        kinds = [entry.event.kind for entry in events_after(session, NEW_RUN)]
         run = find_run(session, NEW_RUN)
     store.close()
     assert "check_waived" in kinds

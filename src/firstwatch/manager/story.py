@@ -187,13 +187,6 @@ class StoryReader:
         return self._story.lines
 
 
-def story_of(entries: Iterable[JournalEntry]) -> tuple[StoryLine, ...]:
-    """Return the story of these entries, oldest first."""
-    story = Story()
-    story.take(entries)
-    return story.lines
-
-
 def _because(decided: events.EntryDecided | events.ExitDecided | None) -> str:
     """Return the conditions under which that was decided, with their values; empty: none is known."""
     clause = "" if decided is None else because(decided.conditions or ())

@@ -216,12 +216,6 @@ def every_event(session: Session, run_id: str) -> Iterator[JournalEntry]:
         yield from _entries(chain(early, late), is_lenient=True)
 
 
-def recent_events(session: Session, run_id: str, limit: int) -> list[JournalEntry]:
-    """Return the newest ``limit`` entries, oldest first; a row that cannot be read becomes a note."""
-    after = max(0, last_sequence(session, run_id) - limit)
-    return events_after(session, run_id, after, is_lenient=True)
-
-
 def written_after(session: Session, place: int | None, *, limit: int) -> tuple[int, list[JournalEntry], bool]:
     """Return the place of the last row, and the entries of all runs written since, in order.
 

@@ -150,7 +150,8 @@ async def test_a_terminal_that_sees_only_changes_shows_the_program(home, monkeyp
                 await on.until(partial(_has_mark, on, mark), "the new mark")
             # Panes, tabs, rows, the chart, folds, dialogs and back.
             await on.press(chance.choice([*"12345[]+-V:?", "up", "down", "escape"]))
-            assert [line.rstrip() for line in sight.lines] == on.text().split("\n"), number
+            # What lay below a message that ends by itself is sent a moment after it is laid out.
+            await on.until(partial(_shows, sight, on), f"the same after {number} keys", looks=40)
             compositor = on.app.screen._compositor
             assert compositor.render_strips() == painted_by_textual(compositor), number
 
@@ -173,6 +174,10 @@ async def test_what_was_not_painted_while_the_terminal_was_not_read_looks_like_a
         late = on.app.export_screenshot()
         await on.press("3", "4", "1")
         assert late == on.app.export_screenshot()
+
+
+def _shows(sight, on):
+    return [line.rstrip() for line in sight.lines] == on.text().split("\n")
 
 
 def _has_mark(on, mark):

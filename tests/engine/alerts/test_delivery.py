@@ -2,13 +2,13 @@
 
 import json
 import logging
+import os
 import sys
 import time
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from firstwatch.engine.alerts import delivery
@@ -18,7 +18,7 @@ from firstwatch.store import alerts, fills, journal
 from firstwatch.store.database import Store, open_store
 from firstwatch.trading.events import AlarmCleared, AlarmRaised, Noted
 from tests.engine.alerts.receiver import SECRET, receiving
-from tests.engine.host.rig import HOLDING_TOML, RUN, launch, make_folder, start_run, until
+from tests.engine.host.rig import HOLDING_TOML, RUN, children, launch, make_folder, start_run, until
 
 OTHER = "cd" * 8
 
@@ -61,11 +61,7 @@ def raised(sentence: str, topic: str = "watch") -> AlarmRaised:
 
 def sending_process() -> int:
     """Return the pid of the process that sends a message for this one."""
-    (pid,) = [
-        child.pid
-        for child in psutil.Process().children()
-        if "firstwatch.engine.host.alert_process" in child.cmdline()
-    ]
+    (pid,) = children(os.getpid(), "firstwatch.engine.host.alert_process")
     return pid
 
 

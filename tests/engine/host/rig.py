@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
+
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.market.files import write_candles
 from firstwatch.settings import Settings, load_settings
@@ -170,6 +172,19 @@ def until(look: Callable[[], T | None], what: str, limit_s: float = LIMIT_S) -> 
         assert time.monotonic() < deadline_s, f"waited {limit_s:g} s for {what}"
         # A look at the store takes a tenth of this.
         time.sleep(0.01)
+    return found
+
+
+def children(of_pid: int, module: str) -> list[int]:
+    """Return the pids of the live processes of a module that a process has started."""
+    found = []
+    for child in psutil.Process(of_pid).children():
+        try:
+            if module in child.cmdline():
+                found.append(child.pid)
+        except psutil.NoSuchProcess:
+            # One that has ended meanwhile, or that its parent has not asked for yet.
+            continue
     return found
 
 

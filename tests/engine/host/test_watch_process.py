@@ -39,14 +39,7 @@ def host(folder: Path, store: Store) -> Iterator[EngineHost]:
 
 def watchers(of_pid: int) -> list[int]:
     """Return the pids of the live watch processes that an engine has started."""
-    found = []
-    for child in psutil.Process(of_pid).children():
-        try:
-            if "firstwatch.engine.host.watch_daemon" in child.cmdline() and child.status() != "zombie":
-                found.append(child.pid)
-        except psutil.NoSuchProcess:
-            continue
-    return found
+    return rig.children(of_pid, "firstwatch.engine.host.watch_daemon")
 
 
 def watcher_of(pid: int) -> int:

@@ -226,7 +226,8 @@ async def _be_screen(home: Path) -> None:
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     ticks: list[tuple[int, float]] = []
-    async with stage(home, size=(200, 60), clock=SystemClock()) as on:
+    # As an operator has it, not with the pace of the tests.
+    async with stage(home, size=(200, 60), clock=SystemClock(), settings=load_settings(home=home)) as on:
         await on.until(lambda: "RUNNING" in on.text(), "the run", looks=4_000)
         sys.stdout.write("shown\n")
         sys.stdout.flush()

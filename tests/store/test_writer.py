@@ -1,6 +1,7 @@
-"""Threads that wait share one commit; each one's part is whole or nothing all the same."""
+"""Threads wait for the disk together and without the lock; what they wrote is there when they go on."""
 
 import _thread
+import errno
 import signal
 import sqlite3
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from firstwatch.store import database, journal, wallets
+from firstwatch.store import database, journal, wallets, writer
 from firstwatch.store.database import Session, Store, open_store
 from firstwatch.trading.errors import RefusedError, StoreError
 from tests.store.made import NOW_MS, made_run, noise, run_id_of
@@ -32,6 +33,11 @@ def wallet(name: str) -> Part:
         wallets.create_wallet(session, name, venue="paper", kind="paper", now_ms=NOW_MS)
 
     return part
+
+
+def write(store: Store, name: str, *, waits_for_disk: bool = True) -> None:
+    with store.write(waits_for_disk=waits_for_disk) as session:
+        wallet(name)(session)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -65,17 +71,131 @@ def together(store: Store, *parts: Part) -> list[BaseException | None]:
     return outcomes
 
 
-def test_those_who_wait_share_one_commit(tmp_path) -> None:
+class Disk:
+    """Stands before the disk: counts what is synced, can hold it up, and can fail."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.syncs = 0
+        self.works = threading.Event()
+        self.works.set()
+        self.error: OSError | None = None
+        self.before: Callable[[], None] = lambda: None
+        self._sync = writer._sync
+        monkeypatch.setattr(writer, "_sync", self)
+
+    def __call__(self, file: int) -> None:
+        self.syncs += 1
+        self.before()
+        self.works.wait()
+        if self.error is not None:
+            raise self.error
+        self._sync(file)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def test_while_one_waits_for_the_disk_others_write_and_share_the_next_sync(tmp_path, disk: Disk) -> None:
     points: list[str] = []
     store = open_store(tmp_path, fault_point=points.append)
-    assert together(store, wallet("a"), wallet("b"), wallet("c")) == [None] * 3
-    assert points == ["before commit"] * 3 + ["after commit"] * 3
-    assert names(store) == ["a", "b", "c"]
+    write(store, "first")
+    disk.syncs = 0
+    points.clear()
+    disk.works.clear()
+    threads = [threading.Thread(target=write, args=(store, name)) for name in ("a", "b", "c", "d", "e")]
+    threads[0].start()
+    until(lambda: disk.syncs == 1)
+    for thread in threads[1:]:
+        thread.start()
+    until(lambda: points.count("before commit") == 5)
+    until(lambda: names(store) == ["a", "b", "c", "d", "e", "first"])
+    assert "after commit" not in points, "not one of them is on the disk"
+    disk.works.set()
+    for thread in threads:
+        thread.join()
+    assert disk.syncs == 2
+    assert points.count("after commit") == 5
     store.close()
 
 
+def test_what_was_written_is_on_the_disk_when_the_block_has_ended(
+    store: Store, disk: Disk, tmp_path: Path
+) -> None:
+    """At each sync a copy of the files is made, as a power cut would leave them if nothing came after it."""
+    log = store.path.with_name(f"{store.path.name}-wal")
+    newest: list[Path] = []
+
+    def copy() -> None:
+        folder = tmp_path / f"copy {disk.syncs}"
+        folder.mkdir()
+        for path in (store.path, log):
+            (folder / path.name).write_bytes(path.read_bytes())
+        newest.append(folder / store.path.name)
+
+    def names_on_the_disk() -> set[str]:
+        with closing(sqlite3.connect(newest[-1])) as connection:
+            return {name for (name,) in connection.execute("SELECT name FROM wallet")}
+
+    disk.before = copy
+    lost: list[str] = []
+    reading = threading.Lock()
+
+    def write_some(thread: int) -> None:
+        for number in range(6):
+            name = f"w{thread}-{number}"
+            write(store, name)
+            with reading:
+                if name not in names_on_the_disk():
+                    lost.append(name)
+
+    threads = [threading.Thread(target=write_some, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not lost
+    assert 6 <= disk.syncs <= 36
+
+
+def test_what_need_not_wait_for_the_disk_does_not_and_the_next_one_takes_it_there(
+    store: Store, disk: Disk
+) -> None:
+    write(store, "a", waits_for_disk=False)
+    assert disk.syncs == 0
+    write(store, "b")
+    assert disk.syncs == 1
+    write(store, "c", waits_for_disk=False)
+    store.close()
+    assert disk.syncs == 2
+
+
+def test_a_disk_that_fails_is_said_and_later_writes_do_not_depend_on_what_it_lost(
+    store: Store, disk: Disk, tmp_path: Path
+) -> None:
+    write(store, "a")
+    disk.error = OSError(errno.EIO, "Input/output error")
+    with pytest.raises(StoreError, match=r"did not confirm .*: Input/output error\."):
+        write(store, "b")
+    disk.error = None
+    with store.read() as session:
+        # The log cannot be folded while it is read.
+        assert len(wallets.list_wallets(session)) == 2
+        with pytest.raises(StoreError, match="another program reads it"):
+            write(store, "c")
+    write(store, "d")
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(store.path.read_bytes())
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        found = [name for (name,) in connection.execute("SELECT name FROM wallet ORDER BY name")]
+    assert found == ["a", "b"], "what the log held is in the database"
+    assert names(store) == ["a", "b", "d"]
+
+
 @pytest.mark.parametrize("refused", [0, 1, 2])
-def test_the_part_that_is_refused_leaves_the_others(store: Store, refused: int) -> None:
+def test_one_that_is_refused_leaves_the_others(store: Store, refused: int) -> None:
     def refuse(session: Session) -> None:
         wallet("never")(session)
         raise RefusedError("no")
@@ -88,16 +208,14 @@ def test_the_part_that_is_refused_leaves_the_others(store: Store, refused: int) 
     assert names(store) == [name for number, name in enumerate("abc") if number != refused]
 
 
-def test_when_the_commit_fails_nobody_is_told_that_it_is_saved(store: Store) -> None:
+def test_when_the_commit_fails_the_others_are_saved(store: Store) -> None:
     def breaks_at_the_commit(session: Session) -> None:
         session.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
         journal.save_checkpoint(session, "nobody", "", sequence=1, now_ms=1)
 
     outcomes = together(store, wallet("a"), breaks_at_the_commit, wallet("c"))
-    assert [type(error) for error in outcomes] == [IntegrityError] * 3
-    assert names(store) == []
-    assert together(store, wallet("a"), wallet("b")) == [None, None]
-    assert names(store) == ["a", "b"]
+    assert [type(error) for error in outcomes] == [type(None), IntegrityError, type(None)]
+    assert names(store) == ["a", "c"]
 
 
 def test_when_the_disk_is_full_each_is_told_what_is_true(store: Store) -> None:
@@ -111,9 +229,8 @@ def test_when_the_disk_is_full_each_is_told_what_is_true(store: Store) -> None:
         journal.save_checkpoint(session, run_id_of(1), noise(2_000_000), sequence=1, now_ms=1)
 
     outcomes = together(store, wallet("a"), too_much, wallet("c"))
-    assert isinstance(outcomes[1], StoreError)
-    told = ["a" if outcomes[0] is None else "", "c" if outcomes[2] is None else "", "w1"]
-    assert names(store) == [name for name in told if name]
+    assert [type(error) for error in outcomes] == [type(None), StoreError, type(None)]
+    assert names(store) == ["a", "c", "w1"]
 
 
 def test_an_interrupt_while_waiting_blocks_nobody(store: Store, request: pytest.FixtureRequest) -> None:

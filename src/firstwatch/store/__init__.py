@@ -12,9 +12,11 @@ rows and returns frozen views: ``runs``, ``journal`` (events and checkpoint), ``
 
 Imports only ``trading``. No call to a venue is made inside a transaction.
 
-1. SQLite in WAL mode. One Writer per process: all write transactions pass one lock in order of arrival, and
-   those that wait share one commit. A transaction is ``BEGIN IMMEDIATE``, ``synchronous = FULL``, short.
-   Reads use separate read-only connections and see one unchanging view.
+1. SQLite in WAL mode. One Writer per process: all write transactions pass one lock in order of arrival. A
+   transaction is ``BEGIN IMMEDIATE`` and short. Its block ends when the disk has it: the Writer waits for
+   that without the lock, once for all that were committed meanwhile. Play money and heartbeats do not wait:
+   what depends on them is written after them, and does. Reads use separate read-only connections and see
+   one unchanging view.
 2. A decision, the order that follows and its journal row are one transaction, together with the checkpoint.
 3. An engine's transaction checks its epoch: after another engine has claimed the store, nothing more is
    written. Neither is a store whose file was removed or replaced.

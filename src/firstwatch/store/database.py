@@ -130,6 +130,8 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
     connection = connect(path, read_only=False)
     # If ``compact`` was interrupted, the file has no log.
     connection.execute("PRAGMA journal_mode = WAL")
+    # The Writer waits for the disk itself.
+    connection.execute("PRAGMA synchronous = NORMAL")
     # ``_begin_immediate`` waits; nothing else that is done with this connection meets a lock.
     connection.execute("PRAGMA busy_timeout = 0")
     return connection
@@ -151,7 +153,7 @@ class Store:
         self._listeners: list[threading.Event] = [self.writer_event]
         writing = create_engine("sqlite://", creator=lambda: _connect_writer(path), poolclass=NullPool)
         event.listen(writing, "begin", _begin_immediate)
-        self._writer = Writer(writing)
+        self._writer = Writer(writing, path)
         self._unfolded = 0
         """Writes since the log was folded."""
         self._written_at_s = 0.0
@@ -178,11 +180,14 @@ class Store:
             raise
 
     @contextmanager
-    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[Session]:
+    def write(
+        self, epoch: int | None = None, *, goes_first: bool = False, waits_for_disk: bool = True
+    ) -> Iterator[Session]:
         """Open the one write transaction; it commits at the end of the block, or rolls back.
 
         ``epoch``: the caller's engine epoch, checked inside the transaction. ``goes_first``: before all
-        threads that wait to write, as a heartbeat must.
+        threads that wait to write, as a heartbeat must. ``waits_for_disk``: otherwise a power cut may take
+        what was written, together with all that was written after it.
 
         Raises:
             StoreError: the store is read-only, full, damaged, migrated meanwhile, or locked by a process.
@@ -192,7 +197,8 @@ class Store:
         if self.read_only:
             raise StoreError(f"The store {self.path} was opened for reading only.")
         self._verify_file()
-        with self._explained("write to"), self._writer.transaction(goes_first=goes_first) as session:
+        opened = self._writer.transaction(goes_first=goes_first, waits_for_disk=waits_for_disk)
+        with self._explained("write to"), opened as session:
             self._check(session, epoch)
             yield session
             self._probe("before commit")

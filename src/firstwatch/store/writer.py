@@ -1,20 +1,28 @@
-"""The one Writer: write transactions of all threads pass one lock, and those that wait share one commit.
+"""The one Writer: write transactions of all threads pass one lock, and those that wait share one sync.
 
-A commit waits for the disk; the statements before it hardly wait. So a thread that is done hands its open
-SQLite transaction to the next waiting thread, and the last one commits for all. Each thread's part is still
-all or nothing (a savepoint), and no thread returns before its part is on the disk.
+A commit puts its pages into the write-ahead log, which the kernel writes to the disk some time later; to wait
+for that takes as long as all statements before it. So the next thread begins meanwhile, where SQLite's own
+sync (``synchronous = FULL``) would keep it waiting; one sync serves all commits before it, and no thread
+returns before its own is on the disk.
 """
 
+import os
 import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
-from sqlalchemy import Connection, Engine, RootTransaction
+from sqlalchemy import Connection, Engine
 
-# Limits how long the first thread of a shared commit waits for the others.
-_LARGEST_BATCH = 64
+from firstwatch.trading.errors import StoreError
+
+_sync = getattr(os, "fdatasync", os.fsync)
+"""As SQLite does it."""
+
+_CLOSES_WITHIN_MS = 1_000
+"""For so long the last fold of the log waits for a reader."""
 
 
 def raw_of(connection: Connection) -> sqlite3.Connection:
@@ -27,33 +35,48 @@ def raw_of(connection: Connection) -> sqlite3.Connection:
 class Writer:
     """Gives the one write connection to one thread after the other, in order of arrival.
 
-    ``engine`` must begin its transactions with ``BEGIN IMMEDIATE``. Errors are SQLAlchemy's and SQLite's own.
+    ``engine`` must begin its transactions with ``BEGIN IMMEDIATE``, on the database at ``path`` with a
+    write-ahead log and ``synchronous = NORMAL``. Errors are SQLAlchemy's and SQLite's own, and StoreError
+    for a sync.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
+        self._path = path
         self._turn = _Turn()
         self._connection: Connection | None = None
-        self._batch: _Batch | None = None
+        self._log: _Log | None = None
+        self._has_gap = False
+        """A sync has failed: a power cut may take what is in the log, and all that comes after it."""
 
     @contextmanager
-    def transaction(self, *, goes_first: bool = False) -> Iterator[Connection]:
-        """Open a part of a transaction; when the block has ended without an error, it is on the disk.
+    def transaction(self, *, goes_first: bool = False, waits_for_disk: bool = True) -> Iterator[Connection]:
+        """Open a transaction; when the block has ended without an error, it is on the disk.
 
-        ``goes_first``: take the turn before all waiting threads.
+        ``goes_first``: take the turn before all waiting threads. ``waits_for_disk``: otherwise a power cut
+        may take it, but none that came before it.
+
+        Raises:
+            StoreError: the disk has not confirmed it, so that a power cut may take it.
         """
         interrupt = self._turn.take(goes_first=goes_first)
         try:
             if interrupt is not None:
                 raise interrupt
-            batch = self._batch = self._batch or self._begin()
-            with batch.part():
-                yield batch.connection
+            try:
+                connection, log = self._connected()
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                # When the disk is full, SQLite ends a transaction by itself; a new connection is in a known
+                # state.
+                self._disconnect()
+                raise
+            number = log.committed()
         finally:
-            self._leave()
-        batch.done.wait()
-        if batch.error is not None:
-            raise batch.error
+            self._turn.give()
+        if waits_for_disk:
+            log.sync(number)
 
     def fold_log(self, wait_ms: int) -> bool:
         """Move the whole write-ahead log into the database and empty it; False: a reader still needs it.
@@ -64,16 +87,7 @@ class Writer:
         try:
             if interrupt is not None:
                 raise interrupt
-            if self._batch is not None:
-                self._end(self._batch)
-            raw = raw_of(self._connected())
-            before: int = raw.execute("PRAGMA busy_timeout").fetchone()[0]
-            raw.execute(f"PRAGMA busy_timeout = {wait_ms}")
-            try:
-                is_busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
-            finally:
-                raw.execute(f"PRAGMA busy_timeout = {before}")
-            return not is_busy
+            return _is_folded(self._connected()[0], wait_ms)
         finally:
             self._turn.give()
 
@@ -81,89 +95,99 @@ class Writer:
         """Close the connection, after the transactions in progress. Idempotent."""
         self._turn.take()
         try:
-            if self._batch is not None:
-                self._end(self._batch)
             if self._connection is not None:
                 # Closing the last connection would do it too, but a reader may hold another one.
                 with suppress(sqlite3.Error):
-                    raw_of(self._connection).execute("PRAGMA busy_timeout = 1000")
-                    raw_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    _is_folded(self._connection, _CLOSES_WITHIN_MS)
             self._disconnect()
         finally:
             self._turn.give()
 
-    def _begin(self) -> "_Batch":
-        try:
-            connection = self._connected()
-            return _Batch(connection, connection.begin())
-        except BaseException:
+    def _connected(self) -> "tuple[Connection, _Log]":
+        if self._log is not None and self._log.error:
             self._disconnect()
-            raise
-
-    def _connected(self) -> Connection:
-        if self._connection is None:
+        if self._connection is None or self._log is None:
             self._connection = self._engine.connect()
-        return self._connection
-
-    def _leave(self) -> None:
-        """Hand the open transaction to the next waiting thread; commit if there is none."""
-        batch = self._batch
-        if batch is not None:
-            if batch.error is None and batch.parts < _LARGEST_BATCH and self._turn.pass_on():
-                return
-            self._end(batch)
-        self._turn.give()
-
-    def _end(self, batch: "_Batch") -> None:
-        """Commit all parts, and wake their threads."""
-        try:
-            if batch.error is None:
-                batch.transaction.commit()
-        except BaseException as error:
-            batch.error = error
-        finally:
-            self._batch = None
-            if batch.error is not None:
-                self._disconnect()
-            batch.done.set()
+            self._log = _Log(self._path)
+        if self._has_gap:
+            if not _is_folded(self._connection, _CLOSES_WITHIN_MS):
+                raise StoreError(
+                    f"The disk did not confirm what was written to {self._path}, and nothing can be written "
+                    "again while another program reads it; end that program."
+                )
+            self._has_gap = False
+        return self._connection, self._log
 
     def _disconnect(self) -> None:
-        # When the disk is full, SQLite ends a transaction by itself; a new connection is in a known state.
+        if self._log is not None:
+            self._log.close()
+            self._has_gap = self._has_gap or bool(self._log.error)
+            self._log = None
         if self._connection is not None:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
 
 
-class _Batch:
-    """One SQLite transaction with the parts of several threads."""
+class _Log:
+    """The write-ahead log of a connection: its commits are on the disk after the next sync."""
 
-    def __init__(self, connection: Connection, transaction: RootTransaction) -> None:
-        self.connection = connection
-        self.transaction = transaction
-        self.parts = 0
-        self.done = threading.Event()
-        self.error: BaseException | None = None
-        """Why this transaction was not committed."""
-        self._raw = raw_of(connection)
-
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        is_first = self.parts == 0
-        self.parts += 1
-        if not is_first:
-            self._raw.execute("SAVEPOINT part")
+    def __init__(self, path: Path) -> None:
+        self._path = path
         try:
-            yield
-        except BaseException as error:
-            if is_first or not self._raw.in_transaction:
-                self.error = error
-            else:
-                self._raw.execute("ROLLBACK TO part")
-                self._raw.execute("RELEASE part")
-            raise
-        if not is_first:
-            self._raw.execute("RELEASE part")
+            self._file = os.open(f"{path}-wal", os.O_RDONLY)
+        except OSError as error:
+            raise StoreError(f"The log {path}-wal cannot be opened: {error.strerror}.") from error
+        self._guard = threading.Lock()
+        self._committed = 0
+        self._synced = 0
+        self.error = ""
+        """Why a sync has failed. The kernel says it once, and takes the pages for written from then on."""
+
+    def committed(self) -> int:
+        """Count a commit, and return its number."""
+        self._committed += 1
+        return self._committed
+
+    def sync(self, number: int) -> None:
+        """Wait until the commit of that number is on the disk.
+
+        Raises:
+            StoreError: the disk has not confirmed it.
+        """
+        with self._guard:
+            if number > self._synced and not self.error:
+                self._sync()
+            if number > self._synced:
+                raise StoreError(f"The disk did not confirm a write to {self._path}: {self.error}.")
+
+    def close(self) -> None:
+        """Close the file, after a last sync."""
+        with self._guard:
+            if self._committed > self._synced and not self.error:
+                self._sync()
+            os.close(self._file)
+
+    def _sync(self) -> None:
+        newest = self._committed
+        try:
+            _sync(self._file)
+        except OSError as error:
+            self.error = error.strerror or str(error)
+        else:
+            self._synced = newest
+
+
+def _is_folded(connection: Connection, wait_ms: int) -> bool:
+    """Move the write-ahead log into the database and empty it; False: a reader still needs it."""
+    raw = raw_of(connection)
+    before: int = raw.execute("PRAGMA busy_timeout").fetchone()[0]
+    raw.execute(f"PRAGMA busy_timeout = {wait_ms}")
+    try:
+        is_busy = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        raw.execute(f"PRAGMA busy_timeout = {before}")
+    return not is_busy
 
 
 class _Turn:
@@ -203,15 +227,6 @@ class _Turn:
                 interrupt = error
         self._owner = me
         return interrupt
-
-    def pass_on(self) -> bool:
-        """Hand the lock to the next thread and return True; False: none waits, and it is still ours."""
-        with self._guard:
-            if not self._waiting:
-                return False
-            self._owner = None
-            self._waiting.popleft().set()
-            return True
 
     def give(self) -> None:
         """Hand the lock to the next thread, or release it."""

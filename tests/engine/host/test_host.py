@@ -1027,12 +1027,12 @@ class OneFailure:
         monkeypatch.setattr(store, "write", self.write)
 
     @contextmanager
-    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[object]:
+    def write(self, epoch: int | None = None, **how: bool) -> Iterator[object]:
         if self.wanted_in and self.wanted_in in {frame.name for frame in traceback.extract_stack()}:
             self.wanted_in = ""
             self.has_failed = True
             raise StoreError("The disk of the store is full.")
-        with self._write(epoch, goes_first=goes_first) as session:
+        with self._write(epoch, **how) as session:
             yield session
 
 
@@ -1117,10 +1117,10 @@ class FullDisk:
         self._write = store.write
 
     @contextmanager
-    def write(self, epoch: int | None = None, *, goes_first: bool = False) -> Iterator[object]:
+    def write(self, epoch: int | None = None, **how: bool) -> Iterator[object]:
         if self.is_full:
             raise StoreError("The disk of the store is full.")
-        with self._write(epoch, goes_first=goes_first) as session:
+        with self._write(epoch, **how) as session:
             yield session
 
 

@@ -346,7 +346,7 @@ class EngineHost:
         now_ms = self._clock.now_ms()
         found = ((worker, worker.live.changed(now_ms)) for worker in workers)
         changed = [(worker, status) for worker, status in found if status is not None]
-        with self._store.write(self.lease.epoch, goes_first=True) as session:
+        with self._store.write(self.lease.epoch, goes_first=True, waits_for_disk=False) as session:
             yield session
             live.upsert_live_status(session, [status for _, status in changed])
         for worker, status in changed:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Protocol
 
 from firstwatch.store import paper as rows
-from firstwatch.store.database import Store
+from firstwatch.store.database import Session, Store
 from firstwatch.trading.account import Funding
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.errors import VenueError
@@ -220,7 +221,7 @@ class StoreBooks:
 
     def commit(self, changes: Changes, feed: FeedPosition, moneys: Mapping[str, rows.PaperMoney]) -> None:
         now_ms = self._clock.now_ms()
-        with self._store.write(self._epoch()) as session:
+        with self._write() as session:
             rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=now_ms)
             for name, account in changes.accounts.items():
                 rows.save_account(session, self._venue, name, account.to_json(), now_ms=now_ms)
@@ -254,10 +255,14 @@ class StoreBooks:
             )
 
     def burn(self, client_order_id: str, account: str, feed: FeedPosition) -> None:
-        with self._store.write(self._epoch()) as session:
+        with self._write() as session:
             rows.save_feed(session, self._venue, self._symbol, feed.to_json(), now_ms=self._clock.now_ms())
             burnt = rows.PaperOrder(client_order_id, account, self._symbol, False, _BURNT_ROW)
             rows.save_orders(session, self._venue, [burnt])
+
+    def _write(self) -> AbstractContextManager[Session]:
+        # What a run makes of it is written after it, so a power cut never takes this alone.
+        return self._store.write(self._epoch(), waits_for_disk=False)
 
     def order(self, client_order_id: str) -> PaperOrder | Burnt | None:
         with self._store.read() as session:

@@ -79,7 +79,7 @@ def active_statuses(session: Session, *, damaged: dict[str, str] | None = None) 
 
 
 # The screen reads fifty of them four times a second, and they are written once a second at most.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _view(found: Row[Any]) -> LiveStatus:
     with row(f"the figures of run {found.run_id}"):
         sound(found, _STATUS)

@@ -67,7 +67,7 @@ def positions(session: Session, *, damaged: dict[str, str] | None = None) -> dic
 
 
 # The screen reads those of fifty runs four times a second, and few of them have changed.
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _view(found: Row[Any]) -> RunPosition:
     with row(f"the position of run {found.run_id}"):
         values = dict(sound(found, _POSITION)._mapping)

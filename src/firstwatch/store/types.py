@@ -97,7 +97,7 @@ class PackedText(TypeDecorator[str]):
 
 
 # The screen reads the settings of all active runs again and again.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _unpacked(value: bytes) -> str:
     return unpack(value).decode()
 

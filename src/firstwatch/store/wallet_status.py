@@ -141,7 +141,7 @@ def status_of(session: Session, wallet_id: int) -> WalletStatus:
 
 
 # The screen reads fifty of them four times a second, and most have not changed.
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _view(found: Row[Any]) -> WalletStatus:
     with row(f"what is stored of the money of wallet {found.wallet_id}"):
         sound(found, _STATUS)

@@ -4,11 +4,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import cast
 
+import textual.strip
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
 from textual.strip import Strip
+
+
+class _NothingKept:
+    """A cache that keeps nothing."""
+
+    def get(self, key: object) -> None:
+        return None
+
+    def __setitem__(self, key: object, value: object) -> None:
+        pass
+
+
+_NOTHING_KEPT = _NothingKept()
+
+# A line has seven caches of what was made of it (Textual 8.2.8): 1 KB each, and one that refers to the line
+# itself, so that only a full collection frees it. What has changed is painted once, and without them as soon.
+vars(textual.strip)["FIFOCache"] = lambda _: _NOTHING_KEPT
 
 
 class NarrowCompositor(Compositor):
@@ -58,22 +76,15 @@ class NarrowCompositor(Compositor):
                 part = Region(left - region.x, top - region.y, right - left, height)
                 for y, strip in enumerate(widget.render_lines(part), start=top):
                     places = [x for x in cuts[y] if left <= x <= right]
-                    for x, piece in zip(places, _divided(strip, left, places[1:]), strict=False):
+                    for x, piece in zip(
+                        places, strip.divide([end - left for end in places[1:]]), strict=False
+                    ):
                         if x in missing[y]:
                             chops[y][x] = piece
                             missing[y].remove(x)
                     if not missing[y]:
                         del missing[y]
         return chops
-
-
-def _divided(strip: Strip, left: int, ends: Sequence[int]) -> Sequence[Strip]:
-    """Return the pieces of a strip that begins at ``left``.
-
-    A strip that Textual divides into itself refers to itself (8.2.8): its memory, with all that it keeps, is
-    freed by the next full collection only, and every line of a widget that nothing covers is such a strip.
-    """
-    return [strip] if len(ends) == 1 else strip.divide([end - left for end in ends])
 
 
 def _stretches(rows: Sequence[int]) -> Iterator[tuple[int, int]]:

@@ -186,7 +186,7 @@ def _away_line(away: AwayView) -> Iterator[Line]:
 
 
 # Most lines are shown again at each snapshot; few are new.
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=512)
 def _line(line: StoryLine, short_id: str) -> Line:
     about = "~" if line.is_about and line.venue_ms is not None else ""
     tone: Tone = "error" if line.is_alarm else "dim" if line.is_detail else ""

@@ -101,7 +101,7 @@ class Sorting:
         return "↓" if self.is_descending else "↑"
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def rank_of(text: str, is_number: bool) -> tuple[float | str, ...] | None:
     """Return the sort key of a cell: its number or age, or its text with ``w2`` before ``w10``.
 

@@ -104,9 +104,8 @@ class Writer:
             self._turn.give()
 
     def _connected(self) -> "tuple[Connection, _Log]":
-        if self._log is not None and self._log.error:
+        if self._connection is None or self._log is None or self._log.error:
             self._disconnect()
-        if self._connection is None or self._log is None:
             self._connection = self._engine.connect()
             self._log = _Log(self._path)
         if self._has_gap:

@@ -76,9 +76,8 @@ class NarrowCompositor(Compositor):
                 part = Region(left - region.x, top - region.y, right - left, height)
                 for y, strip in enumerate(widget.render_lines(part), start=top):
                     places = [x for x in cuts[y] if left <= x <= right]
-                    for x, piece in zip(
-                        places, strip.divide([end - left for end in places[1:]]), strict=False
-                    ):
+                    pieces = strip.divide([end - left for end in places[1:]])
+                    for x, piece in zip(places, pieces, strict=False):
                         if x in missing[y]:
                             chops[y][x] = piece
                             missing[y].remove(x)

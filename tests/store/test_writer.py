@@ -172,8 +172,9 @@ def test_what_need_not_wait_for_the_disk_does_not_and_the_next_one_takes_it_ther
 
 
 def test_a_disk_that_fails_is_said_and_later_writes_do_not_depend_on_what_it_lost(
-    store: Store, disk: Disk, tmp_path: Path
+    store: Store, disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer, "_FOLDS_WITHIN_MS", 1)
     write(store, "a")
     disk.error = OSError(errno.EIO, "Input/output error")
     with pytest.raises(StoreError, match=r"did not confirm .*: Input/output error\."):

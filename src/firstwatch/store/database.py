@@ -187,7 +187,7 @@ class Store:
 
         ``epoch``: the caller's engine epoch, checked inside the transaction. ``goes_first``: before all
         threads that wait to write, as a heartbeat must. ``waits_for_disk``: otherwise a power cut may take
-        what was written, together with all that was written after it.
+        what was written, until a later write has waited.
 
         Raises:
             StoreError: the store is read-only, full, damaged, migrated meanwhile, or locked by a process.

@@ -21,8 +21,8 @@ from firstwatch.trading.errors import StoreError
 _sync = getattr(os, "fdatasync", os.fsync)
 """As SQLite does it."""
 
-_CLOSES_WITHIN_MS = 1_000
-"""For so long the last fold of the log waits for a reader."""
+_FOLDS_WITHIN_MS = 1_000
+"""For so long a fold of the log that cannot be put off waits for a reader."""
 
 
 def raw_of(connection: Connection) -> sqlite3.Connection:
@@ -54,7 +54,7 @@ class Writer:
         """Open a transaction; when the block has ended without an error, it is on the disk.
 
         ``goes_first``: take the turn before all waiting threads. ``waits_for_disk``: otherwise a power cut
-        may take it, but none that came before it.
+        may take it, until a later one has waited.
 
         Raises:
             StoreError: the disk has not confirmed it, so that a power cut may take it.
@@ -98,7 +98,7 @@ class Writer:
             if self._connection is not None:
                 # Closing the last connection would do it too, but a reader may hold another one.
                 with suppress(sqlite3.Error):
-                    _is_folded(self._connection, _CLOSES_WITHIN_MS)
+                    _is_folded(self._connection, _FOLDS_WITHIN_MS)
             self._disconnect()
         finally:
             self._turn.give()
@@ -109,7 +109,7 @@ class Writer:
             self._connection = self._engine.connect()
             self._log = _Log(self._path)
         if self._has_gap:
-            if not _is_folded(self._connection, _CLOSES_WITHIN_MS):
+            if not _is_folded(self._connection, _FOLDS_WITHIN_MS):
                 raise StoreError(
                     f"The disk did not confirm what was written to {self._path}, and nothing can be written "
                     "again while another program reads it; end that program."

@@ -189,7 +189,7 @@ def test_sigterm_restores_the_terminal_and_lets_go_of_the_engine(home):
         os.kill(on.pid, signal.SIGTERM)
         assert on.wait() == 0
         assert on.attributes() == on.before
-        assert b"\x1b[?1049l" in on.seen
+        assert b"\x1b[H\x1b[J\x1b[?1049l" in on.seen, "what stood there is erased first"
         assert holder_of(home) is None
         assert states(home) == [RunState.RUNNING]
         assert b"1 run waits for an engine" in on.seen

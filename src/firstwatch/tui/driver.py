@@ -47,7 +47,8 @@ _PART = re.compile(r"\x1b\[(?:[0-?]*|M.{0,2})\Z", re.DOTALL)
 
 _ENTER = "\x1b[?1049h\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?7l"
 """Alternate screen, cursor hidden, focus events, bracketed paste, no line wrap."""
-_LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+# Erased first: of a window that has grown, tmux 3.3a puts what still stands there among the shell's lines.
+_LEAVE = "\x1b[?2004l\x1b[?7h\x1b[<u\x1b[H\x1b[J\x1b[?1049l\x1b[?25h\x1b[?1004l"
 _KITTY_KEYS = "\x1b[>25u"
 """Kitty keyboard protocol: disambiguated, all keys as escape codes, with their text."""
 

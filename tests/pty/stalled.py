@@ -70,9 +70,6 @@ class Times:
     from_bar_ms: tuple[float, ...]
     from_row_ms: tuple[float, ...]
 
-    def __add__(self, other: "Times") -> "Times":
-        return Times(self.from_bar_ms + other.from_bar_ms, self.from_row_ms + other.from_row_ms)
-
     @property
     def late_ms(self) -> float:
         """The 99th percentile of the time from the bar."""
@@ -150,7 +147,7 @@ def measure(home: Path, seconds: float, *, has_own_engine: bool = True, is_hung_
             store.close()
     late_ms = lateness_ms(sent)
     return Report(
-        sum((times_in(sent, late_ms, each) for each in read), Times((), ())),
+        times_in(sent, late_ms, *read),
         times_in(sent, late_ms, during),
         read_cores=sum(each.cpu_s for each in read)
         / sum(each.ended_ms - each.begun_ms for each in read)
@@ -257,11 +254,11 @@ def _paces(rows: Sequence[float]) -> list[int]:
     return found
 
 
-def times_in(sent: list[Sent], late_ms: list[float], watch: Span) -> Times:
+def times_in(sent: list[Sent], late_ms: list[float], *spans: Span) -> Times:
     chosen = [
         (late, order.acknowledged_ms - order.written_ms)
         for order, late in zip(sent, late_ms, strict=True)
-        if watch.begun_ms <= order.acknowledged_ms < watch.ended_ms
+        if any(span.begun_ms <= order.acknowledged_ms < span.ended_ms for span in spans)
     ]
     return Times(tuple(late for late, _ in chosen), tuple(took for _, took in chosen))
 

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.manager.details import _ONE_BY_ONE, _renew_fills, _renew_orders, _renew_trades
+from firstwatch.manager.details import SHOWN_ORDERS, _renew_fills, _renew_orders, _renew_trades
 from firstwatch.manager.renewed import Renewed
 from firstwatch.manager.row_views import fill_view, order_view
 from firstwatch.store import fills, orders, trades
 from firstwatch.store.database import open_store
-from firstwatch.trading.orders import OrderState
+from firstwatch.trading.orders import OrderPurpose, OrderState
 from tests.store.made import NOW_MS, made_fill, made_order, made_run, made_trade
 
 
@@ -47,12 +47,36 @@ def test_orders_that_change_in_any_order_are_read_again(session, seed):
             assert known.views == tuple(order_view(order) for order in orders.orders_of(session, run))
 
 
-def test_many_orders_are_read_at_once(session):
+def test_the_oldest_orders_of_a_long_run_are_left_out(session):
     run, known = made_run(session).id, Renewed()
-    for number in range(1, _ONE_BY_ONE + 5):
-        orders.upsert_order(session, made_order(run, number))
+    for number in range(1, SHOWN_ORDERS + 5):
+        orders.upsert_order(session, replace(made_order(run, number), state=OrderState.FILLED))
     _renew_orders(session, run, known)
-    assert known.views == tuple(order_view(order) for order in orders.orders_of(session, run))
+    stored = orders.orders_of(session, run)
+    assert known.views == tuple(order_view(order) for order in stored[-SHOWN_ORDERS:])
+    assert orders.count_of(session, run) == len(stored) > SHOWN_ORDERS
+
+
+def test_newest_orders_come_with_all_of_the_position_of_the_first_and_all_open_ones(session):
+    """Whole positions, so that the moves of a stop are counted right."""
+    chance = random.Random(3)
+    for case in range(1, 101):
+        run, newest, made = made_run(session, case).id, chance.randint(1, 12), []
+        for number in range(1, chance.randint(1, 13)):
+            state = chance.choice([OrderState.FILLED, OrderState.CANCELED, OrderState.UNKNOWN])
+            order = replace(made_order(run, number), state=state)
+            purpose = chance.choice([OrderPurpose.ENTRY, OrderPurpose.STOP, OrderPurpose.STOP])
+            made.append(replace(order, intent=replace(order.intent, purpose=purpose)))
+            orders.upsert_order(session, made[-1])
+        first = max(0, len(made) - newest)
+        while first > 0 and made[first].intent.purpose is not OrderPurpose.ENTRY:
+            first -= 1
+        expected = [
+            order.client_order_id
+            for place, order in enumerate(made)
+            if place >= first or order.state is OrderState.UNKNOWN
+        ]
+        assert list(orders.newest_marks_of(session, run, newest)) == expected
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -60,11 +84,17 @@ def test_a_fill_that_comes_late_takes_its_place(session, seed):
     run = made_run(session).id
     chance, known = random.Random(seed), Renewed()
     for number in range(30):
-        fill = made_fill(str(number), time_ms=NOW_MS + chance.randrange(20))
+        order = made_order(run, number)
+        if chance.random() < 0.5:
+            orders.upsert_order(session, order)
+        fill = made_fill(str(number), order_id=order.client_order_id, time_ms=NOW_MS + chance.randrange(20))
         fills.add_fill(session, fills.StoredFill("paper", run, fill, NOW_MS + number))
         if chance.random() < 0.5:
             _renew_fills(session, run, known)
-            assert known.views == tuple(fill_view(each) for each in fills.fills_of(session, run))
+            sent = {each.client_order_id: each.intent.purpose for each in orders.orders_of(session, run)}
+            assert known.views == tuple(
+                fill_view(each, sent.get(each.fill.client_order_id)) for each in fills.fills_of(session, run)
+            )
 
 
 def test_a_trade_that_is_amended_is_read_again(session):

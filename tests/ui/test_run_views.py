@@ -1,5 +1,6 @@
 """The views of one run by keys: folded orders, the story of a trade, charts that zoom and pan."""
 
+from firstwatch.manager import details
 from firstwatch.tui.modals.confirm import MessageDialog
 from firstwatch.tui.modals.trade import TradeDialog
 from firstwatch.tui.panes.info import InfoPane
@@ -34,6 +35,21 @@ async def test_a_stop_that_moved_is_one_line_until_its_moves_are_asked_for(home,
             await on.press("enter")
             assert isinstance(on.app.screen, MessageDialog)
             assert "2 moves before it, wall time:" in on.text()
+
+
+async def test_orders_that_are_left_out_are_said(home, clock, monkeypatch):
+    monkeypatch.setattr(details, "SHOWN_ORDERS", 1)
+    scenes.busy_day(home)
+    scenes.move_stop(home, "93000", "94500.5")
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await opened(on, "Orders", "92,155.58→94,500.50")
+            table = on.app.run_screen.query_one("#Orders-table", KeyedTable)
+            await on.until(lambda: "of 11 orders · all of them: E" in on.text(), "how many there are")
+            # All of the position.
+            assert f"newest {table.row_count + 2} of" in on.text()
+            await on.press("left_square_bracket")
+            await on.until(lambda: "of 11 orders" not in on.text(), "another tab")
 
 
 async def test_enter_on_a_trade_opens_its_whole_story(home, clock, snap_step):

@@ -1,6 +1,6 @@
 """The details of the selected run. Unchanged parts are not read again."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,7 +32,6 @@ from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
 from firstwatch.store.fills import FillKey
-from firstwatch.store.orders import StoredOrder
 from firstwatch.strategy.specification import AlgorithmSpec, SizingKind
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.launch import SettingDifference
@@ -47,9 +46,10 @@ EVENT_LIMIT = 300
 SHOWN_BARS = 500
 """Newest bars in the details."""
 
+SHOWN_ORDERS = 300
+"""Newest orders in the details, besides the other orders of the first one's position and all open ones."""
 
-_ONE_BY_ONE = 50
-"""Most changed orders that are read one by one; with more, all are read."""
+
 _NO_PRICES = np.empty(0, dtype=np.float64)
 _NO_CANDLES = Candles(np.empty(0, dtype=np.int64), _NO_PRICES, _NO_PRICES, _NO_PRICES, _NO_PRICES)
 
@@ -61,6 +61,7 @@ class _Detail:
     run_id: str
     sequence: int = -1
     orders: Renewed[str, OrderView] = field(default_factory=Renewed)
+    order_count: int = 0
     fills: Renewed[FillKey, FillView] = field(default_factory=Renewed)
     trades: Renewed[int, Trade] = field(default_factory=Renewed)
     events: tuple[EventView, ...] = ()
@@ -114,6 +115,7 @@ class DetailsReader:
         is_new = sequence != detail.sequence
         if is_new:
             _renew_orders(session, run_id, detail.orders)
+            detail.order_count = orders.count_of(session, run_id)
             self._give_way()
             _renew_fills(session, run_id, detail.fills)
             _renew_trades(session, run_id, detail.trades)
@@ -155,6 +157,7 @@ class DetailsReader:
             events=detail.events,
             journal_length=sequence,
             orders=detail.orders.views,
+            order_count=detail.order_count,
             fills=detail.fills.views,
             trades=detail.trades.views,
             position=None if position is None else position_view(position),
@@ -217,13 +220,9 @@ class DetailsReader:
 
 def _renew_orders(session: Session, run_id: str, known: Renewed[str, OrderView]) -> None:
     def read(changed: list[str]) -> dict[str, OrderView]:
-        if len(changed) > _ONE_BY_ONE:
-            found: Iterable[StoredOrder | None] = orders.orders_of(session, run_id)
-        else:
-            found = (orders.get_order(session, key) for key in changed)
-        return {order.client_order_id: order_view(order) for order in found if order is not None}
+        return {order.client_order_id: order_view(order) for order in orders.some_orders(session, changed)}
 
-    known.renew(orders.marks_of(session, run_id), read)
+    known.renew(orders.newest_marks_of(session, run_id, SHOWN_ORDERS), read)
 
 
 def _renew_fills(session: Session, run_id: str, known: Renewed[FillKey, FillView]) -> None:
@@ -231,7 +230,10 @@ def _renew_fills(session: Session, run_id: str, known: Renewed[FillKey, FillView
 
     def read(changed: list[FillKey]) -> dict[FillKey, FillView]:
         since_ms = min(times[key] for key in changed)
-        return {each.key: fill_view(each) for each in fills.fills_of(session, run_id, since_ms=since_ms)}
+        found = fills.fills_of(session, run_id, since_ms=since_ms)
+        ids = {each.fill.client_order_id for each in found if each.fill.client_order_id is not None}
+        purposes = orders.purposes_of(session, ids)
+        return {each.key: fill_view(each, purposes.get(each.fill.client_order_id or "")) for each in found}
 
     known.renew(times, read)
 

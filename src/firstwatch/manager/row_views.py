@@ -5,6 +5,7 @@ from firstwatch.manager.run_views import EventView, FillView, OrderStep, OrderVi
 from firstwatch.manager.views import KeyView, PositionView
 from firstwatch.store import fills, journal, orders, positions, wallet_status
 from firstwatch.trading.events import AlarmRaised
+from firstwatch.trading.orders import OrderPurpose
 
 
 def position_view(position: positions.RunPosition) -> PositionView:
@@ -44,11 +45,13 @@ def order_view(order: orders.StoredOrder) -> OrderView:
     )
 
 
-def fill_view(stored: fills.StoredFill) -> FillView:
+def fill_view(stored: fills.StoredFill, purpose: OrderPurpose | None) -> FillView:
+    """Return the view of a fill; ``purpose``: its order's."""
     fill = stored.fill
     return FillView(
         fill_id=fill.fill_id,
         client_order_id=fill.client_order_id,
+        purpose=purpose,
         side=fill.side,
         amount=fill.amount,
         price=fill.price,

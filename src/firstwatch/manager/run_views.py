@@ -56,6 +56,8 @@ class FillView:
 
     fill_id: str
     client_order_id: str | None
+    purpose: OrderPurpose | None
+    """What its order was for; None: it has none of this program."""
     side: OrderSide
     amount: Decimal
     price: Decimal
@@ -221,6 +223,9 @@ class RunDetails:
     """The newest ones, oldest first."""
     journal_length: int
     orders: tuple[OrderView, ...]
+    """The newest ones and all open ones, oldest first."""
+    order_count: int
+    """How many the run has."""
     fills: tuple[FillView, ...]
     trades: tuple[Trade, ...]
     position: PositionView | None

@@ -34,13 +34,17 @@ def read_story(session: Session, run_id: str, number: int) -> TradeStory | None:
         for stored in fills.fills_of(session, run_id, since_ms=trade.entry_time_ms)
         if stored.fill.time_ms <= trade.exit_time_ms
     ]
+    its_orders = _orders(session, run_id, its_fills)
+    purposes = {order.client_order_id: order.intent.purpose for order in its_orders}
     entries = _own(journal.events_between(session, run_id, since_ms, trade.exit_time_ms + _LATEST_MS), trade)
     best_ms, worst_ms = _moments(bars.bars_of(session, run_id, after_ms=trade.entry_time_ms - 1), trade)
     return TradeStory(
         number=number,
         trade=trade,
-        orders=tuple(order_view(order) for order in _orders(session, run_id, its_fills)),
-        fills=tuple(fill_view(stored) for stored in its_fills),
+        orders=tuple(map(order_view, its_orders)),
+        fills=tuple(
+            fill_view(stored, purposes.get(stored.fill.client_order_id or "")) for stored in its_fills
+        ),
         events=tuple(event_view(entry) for entry in entries),
         best_ms=best_ms,
         worst_ms=worst_ms,

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -110,25 +111,50 @@ _CHANGING = (
 _UPDATE = Prepared(update(_ORDER).where(_ORDER.c.client_order_id == bindparam("id")), _CHANGING)
 # A client order id begins with the id of its run, and no hexadecimal digit comes after f. So the primary key
 # finds a run's orders, and there is no second index to write.
-_OF_RUN = (
-    select(_ORDER)
+_IS_OF_RUN = (
+    (_ORDER.c.run_id == bindparam("run"))
+    & (_ORDER.c.client_order_id >= bindparam("run"))
+    & (_ORDER.c.client_order_id < bindparam("run").concat(literal_column("'g'")))
+)
+_OF_RUN = select(_ORDER).where(_IS_OF_RUN).order_by(_ORDER.c.created_at_ms, _ORDER.c.client_order_id)
+_IS_OPEN = _ORDER.c.state.not_in(
+    [literal_column(f"'{state.value}'") for state in OrderState if state.is_final]
+)
+# An order that comes later has a higher number in its id.
+_OLDEST_OF_NEWEST = (
+    select(_ORDER.c.client_order_id)
+    .where(_IS_OF_RUN)
+    .order_by(_ORDER.c.client_order_id.desc())
+    .limit(literal_column("1"))
+    .offset(bindparam("more"))
+    .scalar_subquery()
+)
+_ITS_ENTRY = (
+    select(func.max(_ORDER.c.client_order_id))
     .where(
-        _ORDER.c.run_id == bindparam("run"),
-        _ORDER.c.client_order_id >= bindparam("run"),
-        _ORDER.c.client_order_id < bindparam("run").concat(literal_column("'g'")),
+        _IS_OF_RUN,
+        _ORDER.c.client_order_id <= _OLDEST_OF_NEWEST,
+        _ORDER.c.purpose == literal_column(f"'{OrderPurpose.ENTRY.value}'"),
     )
-    .order_by(_ORDER.c.created_at_ms, _ORDER.c.client_order_id)
+    .scalar_subquery()
 )
 _MARKS = Prepared(
-    _OF_RUN.with_only_columns(
+    _OF_RUN.where(
+        _IS_OPEN | (_ORDER.c.client_order_id >= func.coalesce(_ITS_ENTRY, bindparam("run")))
+    ).with_only_columns(
         _ORDER.c.client_order_id,
         _ORDER.c.updated_at_ms,
         _ORDER.c.filled,
         type_coerce(_ORDER.c.history_json, NULLTYPE),  # packed, as it is
     )
 )
+_COUNT = Prepared(select(func.count()).select_from(_ORDER).where(_IS_OF_RUN))
+_IS_ASKED_FOR = _ORDER.c.client_order_id.in_(
+    select(func.json_each(bindparam("ids")).table_valued("value").c.value)
+)
+_SOME = select(_ORDER).where(_IS_ASKED_FOR)
+_PURPOSES = Prepared(select(_ORDER.c.client_order_id, _ORDER.c.purpose).where(_IS_ASKED_FOR))
 _ONE = select(_ORDER).where(_ORDER.c.client_order_id == bindparam("id"))
-_FINAL = frozenset(state for state in OrderState if state.is_final)
 
 
 def upsert_order(session: Session, order: StoredOrder) -> None:
@@ -211,6 +237,17 @@ def get_order(session: Session, client_order_id: str) -> StoredOrder | None:
         return None if found is None else _view(found)
 
 
+def some_orders(session: Session, client_order_ids: Collection[str]) -> list[StoredOrder]:
+    """Return the orders of these ids, in any order; one that the store does not have is left out.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    ids = json.dumps(list(client_order_ids))
+    with row("an order"):
+        return [_view(found) for found in session.execute(_SOME, {"ids": ids})]
+
+
 def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     """Return a run's orders, oldest first.
 
@@ -220,9 +257,26 @@ def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     return _views(session, _OF_RUN, run_id)
 
 
-def marks_of(session: Session, run_id: str) -> dict[str, tuple[Any, ...]]:
-    """Return the ids of a run's orders, oldest first, each with a mark that differs once it has changed."""
-    return {key: tuple(mark) for key, *mark in _MARKS.rows(session, {"run": run_id})}
+def newest_marks_of(session: Session, run_id: str, newest: int) -> dict[str, tuple[Any, ...]]:
+    """Return the ids of newest orders, oldest first, each with a mark that differs once it has changed.
+
+    More than ``newest`` come where the oldest of them belongs to a position: all of its orders since its
+    entry. All open ones come, too.
+    """
+    values = {"run": run_id, "more": newest - 1}
+    return {key: tuple(mark) for key, *mark in _MARKS.rows(session, values)}
+
+
+def count_of(session: Session, run_id: str) -> int:
+    """Return how many orders a run has."""
+    [(count,)] = _COUNT.rows(session, {"run": run_id})
+    return int(count)
+
+
+def purposes_of(session: Session, client_order_ids: Collection[str]) -> dict[str, OrderPurpose]:
+    """Return what the orders of these ids are for; one that the store does not have is left out."""
+    found = _PURPOSES.rows(session, {"ids": json.dumps(list(client_order_ids))})
+    return {key: OrderPurpose(purpose) for key, purpose in found}
 
 
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
@@ -231,7 +285,7 @@ def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:
     Raises:
         DamagedRowError: one cannot be read.
     """
-    return _views(session, _OF_RUN.where(_ORDER.c.state.not_in(sorted(_FINAL))), run_id)
+    return _views(session, _OF_RUN.where(_IS_OPEN), run_id)
 
 
 def _views(session: Session, statement: Select[Any], run_id: str) -> list[StoredOrder]:

@@ -3,7 +3,7 @@
 Those in doubt and those refused come first, each on a line of its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
     # Not at run time: importing it would delay the first paint.
-    from firstwatch.manager.run_views import OrderView
+    from firstwatch.manager.run_views import OrderView, RunDetails
 
 COLUMNS = (
     Column("sent, wall", 11),
@@ -94,6 +94,12 @@ def fold(orders: "Sequence[OrderView]") -> list[Folded]:
 def unfolded(orders: "Sequence[OrderView]") -> list[Folded]:
     """Return each order by itself, the newest first."""
     return [Folded((order,)) for order in reversed(orders)]
+
+
+def below(details: "RunDetails", key_of: Callable[[str], str]) -> str:
+    """Return the text of the lower border where some orders are left out, which are the oldest."""
+    shown = f"newest {len(details.orders):,} of {counted(details.order_count, 'order')}"
+    return f"{shown} · all of them: {key_of('run.export')}"
 
 
 def lines(orders: "Sequence[OrderView]", *, shows_changes: bool) -> list[Line]:

@@ -145,12 +145,10 @@ def _mismatches(shown: Sequence[WatchView]) -> list[str]:
 
 def _fills(details: "RunDetails", span: range | None) -> list[Line]:
     """Return the fills in a span of time, the newest first; None: all of them."""
-    purposes = {order.client_order_id: order.purpose for order in details.orders}
     lines = []
     for fill in reversed(details.fills):
         if span is not None and fill.time_ms not in span:
             continue
-        purpose = purposes.get(fill.client_order_id or "")
         worse = fill.worse_bps
         decided = fill.mid_at_decision
         lines.append(
@@ -158,7 +156,7 @@ def _fills(details: "RunDetails", span: range | None) -> list[Line]:
                 fill.fill_id,
                 (
                     Cell(formats.clock_time(fill.time_ms), "dim"),
-                    Cell(watch_text.NONE if purpose is None else purpose.value),
+                    Cell(watch_text.NONE if fill.purpose is None else fill.purpose.value),
                     Cell(fill.side.value),
                     Cell(formats.amount(fill.amount)),
                     Cell(formats.price(fill.price)),

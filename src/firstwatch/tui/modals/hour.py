@@ -74,10 +74,9 @@ def hour_lines(details: "RunDetails", view: WatchView, cell: HourCell) -> Iterat
 
 
 def _happened(details: "RunDetails", view: WatchView, from_ms: int, to_ms: int) -> Iterator[tuple[int, str]]:
-    purposes = {order.client_order_id: order.purpose.value for order in details.orders}
     for fill in details.fills:
         if from_ms <= fill.time_ms < to_ms:
-            yield fill.time_ms, _fill_text(fill, purposes.get(fill.client_order_id or "", "fill"))
+            yield fill.time_ms, _fill_text(fill)
     for trade in details.trades:
         if from_ms <= trade.exit_time_ms < to_ms:
             reason = EXIT_WORDS[trade.reason]
@@ -94,7 +93,8 @@ def _happened(details: "RunDetails", view: WatchView, from_ms: int, to_ms: int) 
             yield check.first_at, f"✘ {watch_text.LABELS[check.name]} DIVERGED. {check.sentence}"
 
 
-def _fill_text(fill: "FillView", purpose: str) -> str:
+def _fill_text(fill: "FillView") -> str:
+    purpose = "fill" if fill.purpose is None else fill.purpose.value
     worse, beside = fill.worse_bps, ""
     if worse is not None:
         than = "worse" if worse >= 0 else "better"

@@ -107,10 +107,9 @@ class PricePage(ChartPage):
 
 def _marks(details: "RunDetails") -> tuple[Mark, ...]:
     """Return the fills in the time of the bars: E into a position, X out of it."""
-    entries = {order.client_order_id for order in details.orders if order.purpose is OrderPurpose.ENTRY}
     first_ms = int(details.candles.time_ms[0])
     return tuple(
-        Mark(fill.time_ms, float(fill.price), "E" if fill.client_order_id in entries else "X")
+        Mark(fill.time_ms, float(fill.price), "E" if fill.purpose is OrderPurpose.ENTRY else "X")
         for fill in details.fills
         if fill.time_ms >= first_ms
     )

@@ -129,6 +129,8 @@ class InfoPane(TabbedPane):
         if details is None or details.run_id != run.run_id:
             listing.set_lines([], is_ready=False)
             return
+        if self.tab == "Orders" and len(details.orders) < details.order_count:
+            self.set_subtitle(orders.below(details, app.key_of))
         shows_changes = app.shows_order_changes
         pages: dict[str, tuple[tuple[object, ...], Callable[[], Sequence[Line]]]] = {
             "Orders": (

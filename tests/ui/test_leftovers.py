@@ -1,13 +1,15 @@
 """Widgets that were removed leave nothing behind."""
 
 import gc
+import weakref
 from collections import Counter
 
+import pytest
 from textual._styles_cache import StylesCache
 from textual.cache import FIFOCache
 from textual.strip import Strip
 
-from firstwatch.tui.leftovers import forget_removed
+from firstwatch.tui.leftovers import FullCollections, forget_removed
 from firstwatch.tui.widgets.status_lines import StatusLine
 from tests.ui import scenes
 from tests.ui.stage import stage
@@ -51,3 +53,39 @@ async def test_a_painted_line_is_freed_without_a_collection(home):
         for strip in strips:
             kept = [each for each in gc.get_referents(strip) if isinstance(each, FIFOCache | Strip)]
             assert not kept, strip.text
+
+
+class Ring:
+    """An object that refers to itself, as widgets do."""
+
+    def __init__(self):
+        self.itself = self
+
+
+@pytest.fixture
+def ring():
+    """One that nothing else refers to, and that is too old for younger collections; there were many."""
+    gc.collect()
+    old = Ring()
+    for _ in range(15):
+        gc.collect(1)
+    return weakref.ref(old)
+
+
+def test_a_pause_in_typing_is_used_for_a_full_collection(ring):
+    FullCollections().use_pause()
+    assert ring() is None
+
+
+def test_no_full_collection_comes_just_after_a_key(ring):
+    collections = FullCollections()
+    collections.typed()
+    collections.use_pause()
+    assert ring() is not None
+
+
+def test_no_full_collection_comes_where_little_is_left():
+    gc.collect()
+    left = weakref.ref(Ring())
+    FullCollections().use_pause()
+    assert left() is not None

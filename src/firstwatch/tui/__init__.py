@@ -9,7 +9,7 @@ operator's own editor), ``messages`` (what panes report), ``panes``, ``lists``, 
 ``widgets``, ``layout`` (the modes, and what fits), ``formats``, ``figures``, ``money_text``, ``run_text``,
 ``alarm_text``, ``ask_text``, ``job_text``, ``stream_text``, ``watch_text`` and ``away_text`` (values, figures
 of tests, money, runs, alarms, questions, jobs, streams, watches and an absence as text), ``themes``,
-``colour_filter`` and ``painting`` (the output to the terminal), ``leftovers`` (what Textual keeps of widgets
+``colour_filter`` and ``painting`` (the output to the terminal), ``leftovers`` (what is left of widgets
 that are gone), ``app`` (which joins them) and ``driver`` (the terminal).
 
 1. The screen shows what is in the snapshot. Values unknown to the store are shown as "?" (those that a watch

@@ -1,7 +1,6 @@
 """The Textual app: it shows snapshots and turns keys into actions."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -25,7 +24,7 @@ from textual.screen import Screen
 
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.snapshot import ManagerSnapshot
-from firstwatch.manager.views import AlarmView, RunView
+from firstwatch.manager.views import AlarmView, EngineWhere, RunView
 from firstwatch.settings import Settings
 from firstwatch.trading.clock import Clock, SystemClock
 from firstwatch.trading.errors import WrongUseError
@@ -48,7 +47,7 @@ from firstwatch.tui.driver import ScreenDriver
 from firstwatch.tui.key_table import place_of
 from firstwatch.tui.keymap import acts_in, is_of_mode, make_keymap
 from firstwatch.tui.layout import Layout, Mode
-from firstwatch.tui.leftovers import forget_removed
+from firstwatch.tui.leftovers import FullCollections, forget_removed
 from firstwatch.tui.messages import (
     AlarmActed,
     AlgorithmsChosen,
@@ -104,9 +103,6 @@ if TYPE_CHECKING:
 
 _SWITCH_S = 0.0005
 """How long another thread keeps the interpreter while a key waits: a tenth of Python's own interval."""
-# A full collection stops the screen for 0.1 s when its lists are long, and by default a key in ten meets one;
-# what is kept until the next one is memory. The engine sets its own threshold, where it runs in this process.
-_YOUNG_PER_FULL = 40
 _BEATS_PER_FORGETTING = 15
 """So many seconds widgets that were removed may be kept."""
 
@@ -186,6 +182,7 @@ class FirstwatchApp(StateApp):
         self.is_terminal_lost = False
         self._loaded = {Mode.RUN}
         """The modes whose modules are loaded."""
+        self._collections = FullCollections()
         self._resting = ExitStack()
         self._is_resting = False
         """Nothing is styled, arranged or painted, because the terminal is not read."""
@@ -301,11 +298,7 @@ class FirstwatchApp(StateApp):
 
     def _begin(self) -> None:
         """Start what would delay the first paint."""
-        if not gc.isenabled():
-            # The program starts with it off: see ``cli.screen``.
-            gc.freeze()
-            gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)
-            gc.enable()
+        self._collections.begin()
         self.manager.start(is_visit=not self.is_read_only)
 
     def on_unmount(self) -> None:
@@ -346,6 +339,7 @@ class FirstwatchApp(StateApp):
 
     def key_ends(self) -> None:
         self.manager.hurry(False)
+        self._collections.typed()
         snapshot, self._next_snapshot = self._next_snapshot, None
         if snapshot is not None and self.is_running:
             self._take(snapshot)
@@ -363,8 +357,7 @@ class FirstwatchApp(StateApp):
         before = self.live
         is_moved = snapshot.engine.where is not before.engine.where
         if snapshot.is_ready and (is_moved or not before.is_ready):
-            # Modules that were loaded since live until exit: a full collection need not look at them.
-            gc.freeze()
+            self._collections.leave_out_present()
         if self._launched is not None and snapshot.run(self._launched) is not None:
             self.choose_run(self._launched)
             self._launched = None
@@ -414,6 +407,8 @@ class FirstwatchApp(StateApp):
         self.beat += 1
         if self.beat % _BEATS_PER_FORGETTING == 0:
             forget_removed(self)
+        if self.live.engine.where is not EngineWhere.EMBEDDED:
+            self._collections.use_pause()
         self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
 
@@ -734,7 +729,7 @@ class FirstwatchApp(StateApp):
             finally:
                 self.busy = ""
             self._loaded.add(mode)
-            gc.freeze()
+            self._collections.leave_out_present()
         if then is not None and self.is_covered:
             self.notify(f"A dialog was open: {mode.label} mode was not opened", severity="warning")
         elif then is not None:

@@ -40,9 +40,9 @@ _ANNOUNCEMENT_S = 15.0
 _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
-# The GIL lets one thread compute at a time: if all stepped at once, the first order would leave when the last
-# run has decided. With one at a time no two steps would share a commit, which a slow disk needs.
-_AT_ONCE = threading.Semaphore(4)
+# The GIL lets one thread compute at a time, and SQLite gives it away at each statement: runs that step at
+# once hand it to and fro, a hundred times for each bar. While one waits for the disk, the next one computes.
+_COMPUTING = threading.Semaphore()
 
 _log = logging.getLogger(__name__)
 
@@ -340,7 +340,8 @@ class RunWorker:
         not.
 
         Requests are made in threads of their own. On a feed with phases, which stands still until everything
-        is done, they are made here: nothing is missed meanwhile, and their answers always come in one order.
+        is done, they are made here, and only compute: nothing is missed meanwhile, and their answers always
+        come in one order.
         """
         refusal = ""
         queue: deque[inputs.Event] = deque([event])
@@ -352,7 +353,8 @@ class RunWorker:
                 if request is None:
                     self.is_over = self.is_over or isinstance(effect, effects.EndRun)
                 elif self._venue.capabilities.has_phases:
-                    queue.append(request())
+                    with _COMPUTING:
+                        queue.append(request())
                 else:
                     self._in_flight.begin(request)
         return refusal
@@ -360,7 +362,7 @@ class RunWorker:
     def _step_core(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
         """Let the core handle events that arrived together, and store all records in one transaction."""
         with ExitStack() as turn:
-            turn.enter_context(_AT_ONCE)
+            turn.enter_context(_COMPUTING)
             steps: list[Step] = []
             parts: list[Part] = []
             for event in events:

@@ -9,6 +9,9 @@ import zlib
 _USUAL = b"\x01"
 _CHANGES = b"\x02"
 _RAW = -15
+_USUAL_LEVEL, _FAST = 6, 3
+_LONG = 8_192
+"""Bytes of a text from which on the usual level would take a run longer than its step itself."""
 _LARGEST = 64 * 1024 * 1024
 """Most bytes of an unpacked text, more than any has: a damaged row must not fill the memory."""
 
@@ -16,13 +19,13 @@ _LARGEST = 64 * 1024 * 1024
 def pack(text: bytes) -> bytes:
     """Return the text compressed against the dictionary."""
     # A copy already has the dictionary loaded.
-    packer = _PRIMED.copy()
+    packer = (_PRIMED if len(text) < _LONG else _PRIMED_FAST).copy()
     return _USUAL + packer.compress(text) + packer.flush()
 
 
 def pack_changes(text: bytes, base: bytes) -> bytes:
     """Return the text compressed against ``base``."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, _RAW, zdict=base)
+    packer = zlib.compressobj(_FAST, zlib.DEFLATED, _RAW, zdict=base)
     return _CHANGES + packer.compress(text) + packer.flush()
 
 
@@ -138,4 +141,5 @@ _WORDS = (
 )
 
 # Small hash tables (6 of 9) are copied faster.
-_PRIMED = zlib.compressobj(6, zlib.DEFLATED, _RAW, 6, zdict=_WORDS)
+_PRIMED = zlib.compressobj(_USUAL_LEVEL, zlib.DEFLATED, _RAW, 6, zdict=_WORDS)
+_PRIMED_FAST = zlib.compressobj(_FAST, zlib.DEFLATED, _RAW, 6, zdict=_WORDS)

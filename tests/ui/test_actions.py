@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 
 import firstwatch.tui.panes
 from firstwatch.manager.views import EngineWhere
@@ -128,7 +128,8 @@ async def test_the_help_begins_with_the_pane_in_front(home, clock):
         ):
             await on.press(number, "?")
             assert isinstance(on.app.screen, HelpDialog)
-            headings = [str(row.render()) for row in on.app.screen.query(".strong")]
+            shown = on.app.screen.query_one(".dialog-body > Static", Static).content
+            headings = [shown.plain[bold.start : bold.end] for bold in shown.spans]
             assert headings[0] == first
             assert "Everywhere" in headings[1:4]
             await on.press("q")

@@ -5,13 +5,16 @@ from itertools import starmap
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widget import Widget
+from textual.widgets import Static
 
+from firstwatch.trading.text import clean_lines
 from firstwatch.tui import formats
 from firstwatch.tui.actions import Action
 from firstwatch.tui.key_table import groups
 from firstwatch.tui.keymap import Keymap
-from firstwatch.tui.modals.dialog import Dialog, text
+from firstwatch.tui.modals.dialog import Dialog
 from firstwatch.tui.panes.pane import PaneId
 from firstwatch.tui.widgets.status_lines import KeyHint
 
@@ -62,16 +65,14 @@ class HelpDialog(Dialog[None]):
         }
         parts["In a list or a field"] = starmap(self._line, _LISTS)
         parts["Words and signs"] = starmap(self._line, _SIGNS)
-        rows = [
-            text(
-                "In NAV keys act; in EDIT they are text. The status line says which it is. What words and "
-                "signs mean stands at the end."
-            )
-        ]
+        shown = Content(
+            "In NAV keys act; in EDIT they are text. The status line says which it is. What words and signs "
+            "mean stands at the end."
+        )
         for title, lines in parts.items():
-            # One widget for all lines: one for each would take 2 MiB.
-            rows += [text(""), text(title, "strong"), text("\n".join(lines))]
-        return rows
+            shown += Content.assemble("\n\n", (title, "bold"), "\n", clean_lines("\n".join(lines)))
+        # One widget: one for each part would leave 4 MiB to collect, one for each line twice as much.
+        return [Static(shown, markup=False)]
 
     def _row(self, action: Action) -> str:
         if self._keymap.keys[action.id]:

@@ -10,7 +10,9 @@ from textual.cache import FIFOCache
 from textual.strip import Strip
 
 from firstwatch.tui.leftovers import FullCollections, forget_removed
+from firstwatch.tui.widgets.recent_cache import RecentCache
 from firstwatch.tui.widgets.status_lines import StatusLine
+from firstwatch.tui.widgets.table import _CACHES, Column, KeyedTable
 from tests.ui import scenes
 from tests.ui.stage import stage
 
@@ -60,6 +62,34 @@ class Ring:
 
     def __init__(self):
         self.itself = self
+
+
+def test_a_cache_keeps_what_was_used_last():
+    cache = RecentCache(2)
+    cache["a"], cache["b"] = 1, 2
+    assert cache.get("a") == 1
+    cache["c"] = 3
+    assert dict(cache._cache) == {"a": 1, "c": 3}
+    assert cache.get("b", "none") == "none"
+
+
+def test_what_leaves_the_caches_of_a_table_is_freed_without_a_collection():
+    gc.disable()
+    try:
+        table = KeyedTable([Column("name", 8)])
+        for name in _CACHES:
+            cache = getattr(table, name)
+            values = [Ring(), Ring(), Ring()]
+            for value in values:
+                value.itself = None
+            left = list(map(weakref.ref, values))
+            for key, value in enumerate(values):
+                cache[key] = value
+            del value, values
+            cache.clear()
+            assert [each() for each in left] == [None] * 3, name
+    finally:
+        gc.enable()
 
 
 @pytest.fixture

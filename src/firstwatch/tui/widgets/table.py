@@ -24,6 +24,7 @@ from textual.widgets import DataTable
 from textual.widgets._data_table import Row, RowKey
 
 from firstwatch.trading.text import clean
+from firstwatch.tui.widgets.recent_cache import RecentCache
 
 Tone = Literal["", "gain", "loss", "warning", "error", "dim", "accent", "live"]
 _VARIABLES = {
@@ -38,9 +39,19 @@ _VARIABLES = {
 _GAP = " "
 """Separator before each cell."""
 _SCROLLBAR = 1
-_KEPT_LINES = 100
-_KEPT_CELLS = 1_000
-"""Painted lines and cells that a table keeps: more than stand on a screen."""
+_CACHES = {
+    "_line_cache": 100,
+    "_row_render_cache": 100,
+    "_row_renderable_cache": 100,
+    "_cell_render_cache": 1_000,
+    "_offset_cache": 1,
+    "_ordered_row_cache": 1,
+}
+"""Painted lines and cells that a table keeps, by the cache: more than stand on a screen.
+
+Each change makes new entries, and an old one goes only when there are too many: by itself a table keeps 1,000
+lines and 10,000 cells (Textual 8.2.8), most of which are never shown again.
+"""
 _MARK = "*"
 _UNKNOWN = frozenset({"", "?", "-", "–"})
 _NUMBER = re.compile(r"([-+−]?[\d,]*\.?\d+)(?:\s*(s|min|h|d)\b)?")
@@ -202,11 +213,7 @@ class KeyedTable(DataTable[Text]):
             # The row under the cursor keeps the colours of its cells.
             cursor_foreground_priority="renderable",
         )
-        # Each change of a row makes new entries, and an old one goes only when there are too many: by itself
-        # a table keeps 1,000 lines and 10,000 cells (Textual 8.2.8), most of which are never shown again.
-        for kept in (self._line_cache, self._row_render_cache, self._row_renderable_cache):
-            kept.maxsize = _KEPT_LINES
-        self._cell_render_cache.maxsize = _KEPT_CELLS
+        vars(self).update({name: RecentCache(most) for name, most in _CACHES.items()})
         self._columns = tuple(columns)
         self._shown: tuple[int, ...] = ()
         self._widths: tuple[int, ...] = ()

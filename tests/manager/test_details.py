@@ -11,6 +11,7 @@ from firstwatch.manager.renewed import Renewed
 from firstwatch.manager.row_views import fill_view, order_view
 from firstwatch.store import fills, orders, trades
 from firstwatch.store.database import open_store
+from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.orders import OrderPurpose, OrderState
 from tests.store.made import NOW_MS, made_fill, made_order, made_run, made_trade
 
@@ -77,6 +78,15 @@ def test_newest_orders_come_with_all_of_the_position_of_the_first_and_all_open_o
             if place >= first or order.state is OrderState.UNKNOWN
         ]
         assert list(orders.newest_marks_of(session, run, newest)) == expected
+
+
+@pytest.mark.parametrize("read", [orders.some_orders, orders.purposes_of])
+def test_a_damaged_order_is_named(session, read):
+    order = made_order(made_run(session).id)
+    orders.upsert_order(session, order)
+    session.exec_driver_sql("UPDATE run_order SET purpose = 'sideways'")
+    with pytest.raises(DamagedRowError, match=f"order {order.client_order_id} cannot be read"):
+        read(session, [order.client_order_id])
 
 
 @pytest.mark.parametrize("seed", range(10))

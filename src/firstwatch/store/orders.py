@@ -243,9 +243,11 @@ def some_orders(session: Session, client_order_ids: Collection[str]) -> list[Sto
     Raises:
         DamagedRowError: one cannot be read.
     """
-    ids = json.dumps(list(client_order_ids))
-    with row("an order"):
-        return [_view(found) for found in session.execute(_SOME, {"ids": ids})]
+    orders = []
+    for found in session.execute(_SOME, {"ids": json.dumps(list(client_order_ids))}):
+        with row(f"order {found.client_order_id}"):
+            orders.append(_view(found))
+    return orders
 
 
 def orders_of(session: Session, run_id: str) -> list[StoredOrder]:
@@ -274,9 +276,16 @@ def count_of(session: Session, run_id: str) -> int:
 
 
 def purposes_of(session: Session, client_order_ids: Collection[str]) -> dict[str, OrderPurpose]:
-    """Return what the orders of these ids are for; one that the store does not have is left out."""
-    found = _PURPOSES.rows(session, {"ids": json.dumps(list(client_order_ids))})
-    return {key: OrderPurpose(purpose) for key, purpose in found}
+    """Return what the orders of these ids are for; one that the store does not have is left out.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    purposes = {}
+    for key, purpose in _PURPOSES.rows(session, {"ids": json.dumps(list(client_order_ids))}):
+        with row(f"order {key}"):
+            purposes[key] = OrderPurpose(purpose)
+    return purposes
 
 
 def open_orders_of(session: Session, run_id: str) -> list[StoredOrder]:

@@ -57,13 +57,6 @@ async def test_a_painted_line_is_freed_without_a_collection(home):
             assert not kept, strip.text
 
 
-class Ring:
-    """An object that refers to itself, as widgets do."""
-
-    def __init__(self):
-        self.itself = self
-
-
 def test_a_cache_keeps_what_was_used_last():
     cache = RecentCache(2)
     cache["a"], cache["b"] = 1, 2
@@ -79,9 +72,7 @@ def test_what_leaves_the_caches_of_a_table_is_freed_without_a_collection():
         table = KeyedTable([Column("name", 8)])
         for name in _CACHES:
             cache = getattr(table, name)
-            values = [Ring(), Ring(), Ring()]
-            for value in values:
-                value.itself = None
+            values = [Counter() for _ in range(3)]
             left = list(map(weakref.ref, values))
             for key, value in enumerate(values):
                 cache[key] = value
@@ -90,6 +81,13 @@ def test_what_leaves_the_caches_of_a_table_is_freed_without_a_collection():
             assert [each() for each in left] == [None] * 3, name
     finally:
         gc.enable()
+
+
+class Ring:
+    """An object that refers to itself, as widgets do."""
+
+    def __init__(self):
+        self.itself = self
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 from textual.widgets import Input, OptionList
 
+from firstwatch.store.algorithms import add_version
 from firstwatch.store.commands import recent_commands
 from firstwatch.store.database import open_store
+from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.commands import CommandOutcome, PreviewLaunch, StartRun
 from firstwatch.trading.launch import (
     CheckResult,
@@ -27,6 +29,7 @@ from firstwatch.tui.modals.parts import PartsDialog
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.toml import TomlDialog
 from firstwatch.tui.panes.launcher import CheckList, Launcher
+from tests.pty.stalled import BUSY_TOML
 from tests.ui import scenes
 from tests.ui.live_venue import MASTER, OTHER, PASSPHRASE, add_wallet, live_venue, settings_at
 from tests.ui.stage import NEW_RUN, stage
@@ -426,6 +429,24 @@ async def test_the_last_settings_of_an_algorithm_are_filled_in(home, clock):
             on.app.launch.set_field("algorithm", "RSI reversion@1")
             await on.settle()
             assert on.app.draft.leverage == "4"
+
+
+@pytest.mark.parametrize("moved", [False, True], ids=["stays", "moved"])
+async def test_a_version_saved_just_now_is_missing_only_until_it_is_read(home, clock, moved):
+    scenes.busy_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=MIDDLE, clock=clock) as on:
+            await launcher_with(on, home, replace(FILLED, algorithm="Fresh@1", wallet=""))
+            assert form(on).cursor_key == "algorithm"
+            if moved:
+                await on.press("end")
+            before = form(on).cursor_key
+            with scenes.written(home) as session:
+                spec = AlgorithmSpec.from_toml(BUSY_TOML.replace('"Active"', '"Fresh"'))
+                add_version(session, "Fresh", spec.canonical_json(), spec.sha256(), now_ms=scenes.NOW_MS)
+            await on.until(lambda: on.app.next_step.field == "wallet", "the version")
+            await on.settle()
+            assert form(on).cursor_key == (before if moved else "wallet")
 
 
 async def test_the_launch_is_read_and_edited_as_toml(home, clock):

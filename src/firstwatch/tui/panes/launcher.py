@@ -67,6 +67,9 @@ class CheckList(OptionList):
 class Launcher(Container):
     """The fields at the left, what would happen at the right; on a narrow screen one below the other."""
 
+    _begun: tuple[LaunchDraft, str] | None = None
+    """The draft when it was opened, and the field under the cursor since."""
+
     def compose(self) -> ComposeResult:
         with Vertical(id="launch-fields"):
             yield FieldForm(self, id="fields")
@@ -88,7 +91,9 @@ class Launcher(Container):
             self.call_after_refresh(self.begin)
             return
         self.show(app.snapshot)
-        self.form.go_to(app.next_step.field or self.form.cursor_key or FIELDS[0].id)
+        key = app.next_step.field or self.form.cursor_key or FIELDS[0].id
+        self._begun = app.draft, key
+        self.form.go_to(key)
 
     def show(self, snapshot: ManagerSnapshot) -> None:
         """Show the draft and what is known of it."""
@@ -101,6 +106,10 @@ class Launcher(Container):
             bar.set_class(step.readiness is readiness, readiness.value)
         self._show_making(snapshot.making)
         self._show_checks(snapshot.command(app.check_id))
+        if step.field and self._begun == (app.draft, self.form.cursor_key):
+            # What was missing at first, such as a version just saved, has been read since.
+            self.form.table.point_at(step.field)
+            self._begun = app.draft, step.field
         if self.form.written is None and self.form.cursor_key is not None:
             self.pointed(self.form.cursor_key)
 

@@ -1,6 +1,11 @@
 """The views of one run by keys: folded orders, the story of a trade, charts that zoom and pan."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
 from firstwatch.manager import details
+from firstwatch.trading.clock import Clock
 from firstwatch.tui.modals.confirm import MessageDialog
 from firstwatch.tui.modals.trade import TradeDialog
 from firstwatch.tui.panes.info import InfoPane
@@ -20,36 +25,37 @@ async def opened(on: Stage, tab: str, word: str) -> None:
     await on.until(lambda: word in on.text(), word)
 
 
-async def test_a_stop_that_moved_is_one_line_until_its_moves_are_asked_for(home, clock):
+@asynccontextmanager
+async def orders_of_a_moved_stop(home: Path, clock: Clock) -> AsyncIterator[tuple[Stage, KeyedTable]]:
+    """Show the orders of a run whose stop has moved twice."""
     scenes.busy_day(home)
     scenes.move_stop(home, "93000", "94500.5")
     with scenes.attached(home, clock):
         async with stage(home, size=MIDDLE, clock=clock) as on:
             await opened(on, "Orders", "92,155.58→94,500.50")
-            table = on.app.run_screen.query_one("#Orders-table", KeyedTable)
-            assert table.row_count == 9
-            await on.press("V")
-            await on.until(lambda: table.row_count == 11, "each order by itself")
-            await on.press("V")
-            await on.until(lambda: table.row_count == 9, "the stop in one line")
-            await on.press("enter")
-            assert isinstance(on.app.screen, MessageDialog)
-            assert "2 moves before it, wall time:" in on.text()
+            yield on, on.app.run_screen.query_one("#Orders-table", KeyedTable)
+
+
+async def test_a_stop_that_moved_is_one_line_until_its_moves_are_asked_for(home, clock):
+    async with orders_of_a_moved_stop(home, clock) as (on, table):
+        assert table.row_count == 9
+        await on.press("V")
+        await on.until(lambda: table.row_count == 11, "each order by itself")
+        await on.press("V")
+        await on.until(lambda: table.row_count == 9, "the stop in one line")
+        await on.press("enter")
+        assert isinstance(on.app.screen, MessageDialog)
+        assert "2 moves before it, wall time:" in on.text()
 
 
 async def test_orders_that_are_left_out_are_said(home, clock, monkeypatch):
     monkeypatch.setattr(details, "SHOWN_ORDERS", 1)
-    scenes.busy_day(home)
-    scenes.move_stop(home, "93000", "94500.5")
-    with scenes.attached(home, clock):
-        async with stage(home, size=MIDDLE, clock=clock) as on:
-            await opened(on, "Orders", "92,155.58→94,500.50")
-            table = on.app.run_screen.query_one("#Orders-table", KeyedTable)
-            await on.until(lambda: "of 11 orders · all of them: E" in on.text(), "how many there are")
-            # All of the position.
-            assert f"newest {table.row_count + 2} of" in on.text()
-            await on.press("left_square_bracket")
-            await on.until(lambda: "of 11 orders" not in on.text(), "another tab")
+    async with orders_of_a_moved_stop(home, clock) as (on, table):
+        await on.until(lambda: "of 11 orders · all of them: E" in on.text(), "how many there are")
+        # All of the position.
+        assert f"newest {table.row_count + 2} of" in on.text()
+        await on.press("left_square_bracket")
+        await on.until(lambda: "of 11 orders" not in on.text(), "another tab")
 
 
 async def test_enter_on_a_trade_opens_its_whole_story(home, clock, snap_step):

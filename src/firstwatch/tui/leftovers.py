@@ -31,7 +31,7 @@ _PAUSE_S = 0.1
 class FullCollections:
     """Has Python collect while no key is typed, where it can.
 
-    Nothing is said of an engine: one in this process waits for the same interpreter.
+    ``use_pause`` is not for a process with an engine, which would wait for the same interpreter.
     """
 
     def __init__(self) -> None:

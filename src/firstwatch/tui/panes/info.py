@@ -120,7 +120,7 @@ class InfoPane(TabbedPane):
         app = app_of(self)
         run = snapshot.run(app.selected_run)
         self.set_heading(run)
-        self.set_subtitle("")
+        self.set_subtitle(self._left_out(snapshot.selected))
         listing = self.query_one(f"#{self.tab}", Listing)
         if run is None:
             listing.set_lines([], is_ready=snapshot.is_ready, empty="Choose a run in Active or History.")
@@ -129,8 +129,6 @@ class InfoPane(TabbedPane):
         if details is None or details.run_id != run.run_id:
             listing.set_lines([], is_ready=False)
             return
-        if self.tab == "Orders" and len(details.orders) < details.order_count:
-            self.set_subtitle(orders.below(details, app.key_of))
         shows_changes = app.shows_order_changes
         pages: dict[str, tuple[tuple[object, ...], Callable[[], Sequence[Line]]]] = {
             "Orders": (
@@ -149,6 +147,13 @@ class InfoPane(TabbedPane):
             self._parent_of, self._parent_view = run.run_id, None
             app.in_background(self._read_parent(run.run_id))
         listing.set_made(*pages[self.tab])
+
+    def _left_out(self, details: "RunDetails | None") -> str:
+        """Return how many orders of the chosen run are listed, if not all."""
+        app = app_of(self)
+        if self.tab != "Orders" or details is None or details.run_id != app.selected_run:
+            return ""
+        return "" if len(details.orders) == details.order_count else orders.below(details, app.key_of)
 
     def run_ids(self) -> tuple[str, ...]:
         if self.tab not in _RUN_LISTS:

@@ -354,7 +354,7 @@ def test_a_reader_sees_one_state_until_it_ends(store: Store) -> None:
 
 
 def test_a_write_inside_a_write_is_a_defect_and_not_a_deadlock(store: Store) -> None:
-    with pytest.raises(RuntimeError, match="inside a write transaction"), store.write(), store.write():
+    with pytest.raises(RuntimeError, match="takes it again"), store.write(), store.write():
         pass
     add_wallet(store, "one")
 

@@ -366,3 +366,9 @@ def test_the_log_is_folded_in_a_pause_beside_a_transaction(
     store.fold_log_in_pause()
     assert names_in_file() == ["a", "b", "c"], "too few writes"
     assert names(store) == ["a", "b", "c", "d"]
+    monkeypatch.setattr(database, "_FOLD_PAUSE_S", 60.0)
+    monkeypatch.setattr(database, "_MOST_UNFOLDED", 2)
+    with store.write() as session:
+        wallet("e")(session)
+    store.fold_log_in_pause()
+    assert names_in_file() == ["a", "b", "c", "d", "e"], "so many that it is folded without a pause"

@@ -5,7 +5,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -46,6 +46,8 @@ LOG_BYTES = 32_000_000
 
 _FOLD_WRITES, _FOLD_PAUSE_S = 500, 0.15
 """After so many writes, and so long after the last one, the log is folded into the database."""
+_MOST_UNFOLDED, _FOLD_PASSES = 2_000, 5
+"""After so many writes it is folded without a pause, in several passes: more is written meanwhile."""
 
 _FIRST_MARK = 123
 """Offset of the first byte that SQLite locks for readers in the index file of its log."""
@@ -181,13 +183,18 @@ class Store:
 
     @contextmanager
     def write(
-        self, epoch: int | None = None, *, goes_first: bool = False, waits_for_disk: bool = True
+        self,
+        epoch: int | None = None,
+        *,
+        goes_first: bool = False,
+        waits_for_disk: bool = True,
+        committed: Callable[[], object] = lambda: None,
     ) -> Iterator[Session]:
         """Open the one write transaction; it commits at the end of the block, or rolls back.
 
         ``epoch``: the caller's engine epoch, checked inside the transaction. ``goes_first``: before all
         threads that wait to write, as a heartbeat must. ``waits_for_disk``: otherwise a power cut may take
-        what was written, until a later write has waited.
+        what was written, until a later write has waited. ``committed``: called before that wait.
 
         Raises:
             StoreError: the store is read-only, full, damaged, migrated meanwhile, or locked by a process.
@@ -197,7 +204,9 @@ class Store:
         if self.read_only:
             raise StoreError(f"The store {self.path} was opened for reading only.")
         self._verify_file()
-        opened = self._writer.transaction(goes_first=goes_first, waits_for_disk=waits_for_disk)
+        opened = self._writer.transaction(
+            goes_first=goes_first, waits_for_disk=waits_for_disk, committed=committed
+        )
         with self._explained("write to"), opened as session:
             self._check(session, epoch)
             yield session
@@ -259,16 +268,21 @@ class Store:
         """Move a write-ahead log that has grown into the database, if nothing was written just now.
 
         Writes go on meanwhile. Without this the commit that makes the log too large does it, and with it
-        every order of that moment waits: 16 to 26 ms.
+        every order of that moment waits: 16 to 26 ms. Once all of it is moved, SQLite begins the log anew in
+        the same place of the disk; a file that grows takes far longer to sync.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        if self._unfolded < _FOLD_WRITES or time.monotonic() - self._written_at_s < _FOLD_PAUSE_S:
+        is_pause = time.monotonic() - self._written_at_s >= _FOLD_PAUSE_S
+        if self._unfolded < (_FOLD_WRITES if is_pause else _MOST_UNFOLDED):
             return
         self._unfolded = 0
         with self._explained("write to"), closing(connect(self.path, read_only=False)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            for _ in range(_FOLD_PASSES):
+                _, logged, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if moved == logged:
+                    return
 
     def compact(self) -> int:
         """Rewrite the file without its free space; return the number of bytes by which it shrank.

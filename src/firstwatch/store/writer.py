@@ -9,13 +9,13 @@ returns before its own is on the disk.
 import os
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
+from firstwatch.store.turn import Turn
 from firstwatch.trading.errors import StoreError
 
 _sync = getattr(os, "fdatasync", os.fsync)
@@ -43,26 +43,29 @@ class Writer:
     def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
         self._path = path
-        self._turn = _Turn()
+        self._turn = Turn()
         self._connection: Connection | None = None
         self._log: _Log | None = None
         self._has_gap = False
         """A sync has failed: a power cut may take what is in the log, and all that comes after it."""
 
     @contextmanager
-    def transaction(self, *, goes_first: bool = False, waits_for_disk: bool = True) -> Iterator[Connection]:
+    def transaction(
+        self,
+        *,
+        goes_first: bool = False,
+        waits_for_disk: bool = True,
+        committed: Callable[[], object] = lambda: None,
+    ) -> Iterator[Connection]:
         """Open a transaction; when the block has ended without an error, it is on the disk.
 
         ``goes_first``: take the turn before all waiting threads. ``waits_for_disk``: otherwise a power cut
-        may take it, until a later one has waited.
+        may take it, until a later one has waited. ``committed``: called before that wait.
 
         Raises:
             StoreError: the disk has not confirmed it, so that a power cut may take it.
         """
-        interrupt = self._turn.take(goes_first=goes_first)
-        try:
-            if interrupt is not None:
-                raise interrupt
+        with self._turn.taken(goes_first=goes_first):
             try:
                 connection, log = self._connected()
                 with connection.begin():
@@ -73,8 +76,7 @@ class Writer:
                 self._disconnect()
                 raise
             number = log.committed()
-        finally:
-            self._turn.give()
+        committed()
         if waits_for_disk:
             log.sync(number)
 
@@ -83,13 +85,8 @@ class Writer:
 
         Other writes of this process wait meanwhile; this waits at most ``wait_ms`` for a reader.
         """
-        interrupt = self._turn.take()
-        try:
-            if interrupt is not None:
-                raise interrupt
+        with self._turn.taken():
             return _is_folded(self._connected()[0], wait_ms)
-        finally:
-            self._turn.give()
 
     def close(self) -> None:
         """Close the connection, after the transactions in progress. Idempotent."""
@@ -187,51 +184,3 @@ def _is_folded(connection: Connection, wait_ms: int) -> bool:
     finally:
         raw.execute(f"PRAGMA busy_timeout = {before}")
     return not is_busy
-
-
-class _Turn:
-    """A lock that lets waiters through in order of arrival, so that none of fifty threads starves."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self._is_taken = False
-        self._owner: int | None = None
-
-    @property
-    def waiting(self) -> int:
-        """Number of waiting threads."""
-        return len(self._waiting)
-
-    def take(self, *, goes_first: bool = False) -> BaseException | None:
-        """Wait for the lock; return an interrupt that came meanwhile, for the owner to raise.
-
-        A waiter cannot leave the queue: the thread before it may already hand over to it.
-        """
-        me = threading.get_ident()
-        if self._owner == me:
-            raise RuntimeError("a write transaction inside a write transaction of the same thread")
-        gate = threading.Event()
-        with self._guard:
-            if self._is_taken:
-                (self._waiting.appendleft if goes_first else self._waiting.append)(gate)
-            else:
-                self._is_taken = True
-                gate.set()
-        interrupt: BaseException | None = None
-        while not gate.is_set():
-            try:
-                gate.wait()
-            except BaseException as error:
-                interrupt = error
-        self._owner = me
-        return interrupt
-
-    def give(self) -> None:
-        """Hand the lock to the next thread, or release it."""
-        with self._guard:
-            self._owner = None
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._is_taken = False

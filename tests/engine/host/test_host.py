@@ -3,19 +3,23 @@
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from firstwatch.backtest.simulate import BacktestSettings, simulate
+from firstwatch.engine.core import effects
+from firstwatch.engine.core.records import Step
+from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.host import host as engine_host
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.engine.host.locked_runs import LockedRuns
 from firstwatch.engine.lock import EngineHeldError, EngineState, presence
 from firstwatch.engine.venue_registry import VenueRegistry
+from firstwatch.engine.worker import worker as worker_module
 from firstwatch.engine.worker.worker import RunWorker
 from firstwatch.market.assumed import market_of_file
 from firstwatch.market.files import read_candles
@@ -35,6 +39,7 @@ from firstwatch.store import (
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.equity import equity_of
 from firstwatch.store.orders import open_orders_of
+from firstwatch.store.turn import Turn
 from firstwatch.strategy.core_settings import Costs
 from firstwatch.strategy.specification import AlgorithmSpec
 from firstwatch.trading.clock import SystemClock
@@ -581,6 +586,92 @@ class Stumble:
             self.stumbled += stumbles
         if stumbles:
             raise RuntimeError(f"stumbled {point}")
+
+
+def test_events_that_have_come_share_a_transaction_until_something_is_to_be_done(
+    make, monkeypatch: pytest.MonkeyPatch, expected: dict[str, object]
+) -> None:
+    engine = make(bars=BARS)
+    handle, step_core = RunCore.handle, RunWorker._step_core
+    given: list[int] = []
+    has_effects: list[list[bool]] = []
+
+    def counted(worker: RunWorker, core: RunCore, events: Sequence[object], **how: bool) -> object:
+        given.append(len(events))
+        has_effects.append([])
+        return step_core(worker, core, events, **how)
+
+    def handled(core: RunCore, event: object) -> object:
+        step = handle(core, event)
+        if has_effects:
+            has_effects[-1].append(bool(step.effects))
+        return step
+
+    monkeypatch.setattr(RunWorker, "_step_core", counted)
+    monkeypatch.setattr(RunCore, "handle", handled)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.ended(engine.store, RUN)
+    before_each_taken = [
+        steps[:at] for count, steps in zip(given, has_effects, strict=True) for at in range(count, len(steps))
+    ]
+    assert len(before_each_taken) > 80
+    assert not any(any(before) for before in before_each_taken)
+    assert rig.result_of(engine.store, RUN) == expected
+
+
+def test_only_a_step_upon_which_something_is_done_waits_for_the_disk(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=BARS)
+    step_core, store_parts = RunWorker._step_core, RunWorker._store_parts
+    waits: list[bool] = []
+    seen: set[tuple[bool, bool]] = set()
+
+    def stored(worker: RunWorker, *parts: object, waits_for_disk: bool) -> None:
+        waits.append(waits_for_disk)
+        store_parts(worker, *parts, waits_for_disk=waits_for_disk)
+
+    def stepped(worker: RunWorker, *given: object, **how: bool) -> list[Step]:
+        steps = step_core(worker, *given, **how)
+        acts = any(isinstance(effect, effects.Act) for step in steps for effect in step.effects)
+        seen.update((acts, waited) for waited in waits)
+        waits.clear()
+        return steps
+
+    monkeypatch.setattr(RunWorker, "_store_parts", stored)
+    monkeypatch.setattr(RunWorker, "_step_core", stepped)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.ended(engine.store, RUN)
+    assert seen == {(True, True), (False, False)}
+
+
+def test_what_follows_from_a_decision_goes_before_the_decisions_of_other_runs(
+    make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = make(bars=BARS)
+    handle, taken = RunWorker._handle, Turn.taken
+    items: list[list[bool]] = []
+
+    def handling(worker: RunWorker, core: RunCore, event: object) -> str:
+        items.append([])
+        return handle(worker, core, event)
+
+    def taking(turn: Turn, *, goes_first: bool = False) -> AbstractContextManager[None]:
+        if turn is worker_module._COMPUTING:
+            items[-1].append(goes_first)
+        return taken(turn, goes_first=goes_first)
+
+    monkeypatch.setattr(RunWorker, "_handle", handling)
+    monkeypatch.setattr(Turn, "taken", taking)
+    engine.host()
+    rig.start_run(engine.store, RUN)
+    rig.ended(engine.store, RUN)
+    assert not any(first for first, *_ in items)
+    following = [goes_first for _, *others in items for goes_first in others]
+    assert len(following) > 40
+    assert all(following)
 
 
 PAUSES_S = engine_host._RECOVERY_PAUSES_S

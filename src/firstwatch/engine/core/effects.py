@@ -120,3 +120,5 @@ Effect = (
     | Acknowledge
     | EndRun
 )
+Act = SendOrder | ModifyOrder | CancelOrder | ResolveOrder | SetLeverage | EndRun
+"""Effects before which their step must be on the disk. What came before all others can be read again."""

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import chain, count
@@ -21,6 +21,7 @@ from firstwatch.engine.worker.requests import RequestsInFlight
 from firstwatch.engine.worker.startup import RunStartup
 from firstwatch.engine.worker.step_writer import CallTouches, Part, StepMetadata, Written, persist
 from firstwatch.store.database import Store
+from firstwatch.store.turn import Turn
 from firstwatch.trading.clock import Clock
 from firstwatch.trading.commands import CancelRun, RunCommand, StopRun
 from firstwatch.trading.errors import VenueError
@@ -30,6 +31,8 @@ from firstwatch.venues.protocol import BarClosed, FeedEnded, PhaseEnded
 
 TICK_S = 1.0
 _LATEST_TICK_S = 2.0
+_MOST_EVENTS = 16
+"""Events that one transaction stores at most."""
 _PAUSE_S = 0.05
 """A tick that is due waits until no event has come for so long, at most until ``_LATEST_TICK_S``."""
 DRAIN_S = 1.0
@@ -41,8 +44,9 @@ _STALE_SHARE = 0.05
 _STALE_LEAST_MS = 10_000
 
 # The GIL lets one thread compute at a time, and SQLite gives it away at each statement: runs that step at
-# once hand it to and fro, a hundred times for each bar. While one waits for the disk, the next one computes.
-_COMPUTING = threading.Semaphore()
+# once hand it to and fro, a hundred times for each bar. While one waits for the disk, the next one computes;
+# what follows from a decision goes before the decisions of others, so that no order waits for them.
+_COMPUTING = Turn()
 
 _log = logging.getLogger(__name__)
 
@@ -343,29 +347,37 @@ class RunWorker:
         is done, they are made here, and only compute: nothing is missed meanwhile, and their answers always
         come in one order.
         """
-        refusal = ""
+        refusal, follows = "", False
         queue: deque[inputs.Event] = deque([event])
         while queue:
-            steps = self._step_core(core, [queue.popleft() for _ in range(len(queue))])
+            events = [queue.popleft() for _ in range(len(queue))]
+            steps = self._step_core(core, events, follows=follows)
+            follows = True
             refusal = refusal or next((step.refusal for step in steps if step.refusal), "")
             for effect in chain.from_iterable(step.effects for step in steps):
                 request = self._executor.perform(effect, core)
                 if request is None:
                     self.is_over = self.is_over or isinstance(effect, effects.EndRun)
                 elif self._venue.capabilities.has_phases:
-                    with _COMPUTING:
+                    with _COMPUTING.taken(goes_first=True):
                         queue.append(request())
                 else:
                     self._in_flight.begin(request)
         return refusal
 
-    def _step_core(self, core: RunCore, events: Sequence[inputs.Event]) -> list[Step]:
-        """Let the core handle events that arrived together, and store all records in one transaction."""
+    def _step_core(self, core: RunCore, events: Iterable[inputs.Event], *, follows: bool) -> list[Step]:
+        """Let the core handle events that arrived together, and store all records in one transaction.
+
+        ``follows``: they are the outcomes of requests of a step just before.
+
+        So are the events that wait already, as long as nothing is to be done: a transaction costs more than
+        most events.
+        """
         with ExitStack() as turn:
-            turn.enter_context(_COMPUTING)
+            turn.enter_context(_COMPUTING.taken(goes_first=follows))
             steps: list[Step] = []
             parts: list[Part] = []
-            for event in events:
+            for event in chain(events, self._waiting(steps)):
                 step = core.handle(event)
                 self.live.update(event, core, self._clock.now_ms())
                 # While a run stops, the clock of its deadline is stored, too.
@@ -374,8 +386,23 @@ class RunWorker:
                     parts.append(Part(step.records, self._metadata(step, event)))
                 steps.append(step)
             if parts:
-                self._store_parts(core, parts, turn)
+                acts = any(isinstance(effect, effects.Act) for step in steps for effect in step.effects)
+                self._store_parts(core, parts, turn, waits_for_disk=acts)
         return steps
+
+    def _waiting(self, steps: Sequence[Step]) -> Iterator[inputs.Event]:
+        """Take the venue's events that have come, until one of the steps so far has an effect."""
+        while len(steps) < _MOST_EVENTS and not self._has_ended and not any(step.effects for step in steps):
+            if not self._backlog:
+                try:
+                    self._backlog.append(self.inbox.get_nowait())
+                except Empty:
+                    return
+            item = self._backlog[0]
+            if isinstance(item, Asked | _Wake | _RequestEnded):
+                return
+            self._backlog.popleft()
+            yield item
 
     def _metadata(self, step: Step, event: inputs.Event) -> StepMetadata:
         requests = self._executor.prepare(step.records)
@@ -389,13 +416,16 @@ class RunWorker:
             calls=_call_touches(event),
         )
 
-    def _store_parts(self, core: RunCore, parts: Sequence[Part], turn: ExitStack) -> None:
+    def _store_parts(
+        self, core: RunCore, parts: Sequence[Part], turn: ExitStack, *, waits_for_disk: bool
+    ) -> None:
         checkpoint = core.checkpoint()
         self._fault_point("before commit")
-        with self._store.write(self.lease.epoch) as session:
+        # The next run computes while this one waits for the disk.
+        with self._store.write(
+            self.lease.epoch, waits_for_disk=waits_for_disk, committed=turn.close
+        ) as session:
             persist(session, self.run_id, parts, checkpoint, written=self._written)
-            # The next one computes while this one waits for the disk.
-            turn.close()
         self._fault_point("after commit")
 
     # --- time ------------------------------------------------------------------------------------

@@ -157,7 +157,8 @@ def test_the_journals_of_all_runs_are_read_on_in_the_order_of_writing(tmp_path):
             place, found, is_more = written_after(session, None, limit=2)
             assert [entry.event.sentence for entry in found] == ["note 2", "note 3"]
             assert not is_more
-            assert written_after(session, place, limit=2) == (place, [], False)
+            then, later, is_more = written_after(session, place, limit=2)
+            assert (then, list(later), is_more) == (place, [], False)
             assert written_after(session, place - 2, limit=1)[2]
     finally:
         store.close()

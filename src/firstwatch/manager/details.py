@@ -46,7 +46,7 @@ EVENT_LIMIT = 300
 SHOWN_BARS = 500
 """Newest bars in the details."""
 
-SHOWN_ORDERS = 300
+SHOWN_ORDERS = 200
 """Newest orders in the details, besides the other orders of the first one's position and all open ones."""
 
 
@@ -123,9 +123,12 @@ class DetailsReader:
             after = max(detail.sequence, sequence - EVENT_LIMIT, 0)
             if after != detail.sequence:
                 detail.story = Story()
-            entries = journal.events_after(session, run_id, after, is_lenient=True)
-            detail.events = (*detail.events, *map(event_view, entries))[-EVENT_LIMIT:]
-            detail.story.take(entries)
+            # One by one: an entry with the conditions of a decision is twenty times its sentence.
+            fresh: list[EventView] = []
+            for entry in journal.every_event(session, run_id, after):
+                fresh.append(event_view(entry))
+                detail.story.take([entry])
+            detail.events = (*detail.events, *fresh)[-EVENT_LIMIT:]
             detail.sequence = sequence
             self._give_way()
             detail.parts = performance(detail.trades.views)

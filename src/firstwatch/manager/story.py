@@ -12,8 +12,8 @@ from firstwatch.store.journal import JournalEntry, written_after
 from firstwatch.trading import events
 from firstwatch.trading.launch_words import EXIT_WORDS
 from firstwatch.trading.numbers import price_text
-from firstwatch.trading.orders import OrderPurpose, OrderState
-from firstwatch.trading.runs import RunState
+from firstwatch.trading.orders import OrderPurpose, OrderState, Side
+from firstwatch.trading.runs import ExitReason, RunState
 from firstwatch.trading.why import because
 
 LINES = 300
@@ -30,6 +30,16 @@ _STATES = {
 _IN_TROUBLE = (OrderState.REJECTED, OrderState.UNKNOWN)
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The decision of an open trade, with its conditions as a clause."""
+
+    side: Side
+    expected_price: float
+    slices: int
+    because: str
+
+
 @dataclass(slots=True)
 class _Known:
     """State of one run, from its entries so far."""
@@ -37,14 +47,13 @@ class _Known:
     venue_ms: int | None = None
     purposes: dict[str, OrderPurpose] = field(default_factory=dict)
     """Purposes of the orders of the open trade."""
-    entry: events.EntryDecided | None = None
-    """The decision of that trade."""
+    entry: _Entry | None = None
     entered: StoryLine | None = None
     """The line of its entry, while it has no stop yet."""
     entry_text: str = ""
     """The entry's line without stop, target and conditions."""
-    exit: events.ExitDecided | None = None
-    """The decision to leave that trade."""
+    exit: tuple[ExitReason, str] | None = None
+    """Why that trade was decided to be left, and the conditions as a clause."""
     amount: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
     """Filled amount of the entry, and its cost in quote."""
@@ -91,7 +100,8 @@ class Story:
                 if event.new.is_final:
                     self._known.pop(entry.run_id)
             case events.EntryDecided() as event:
-                known.entry, known.entered, known.exit = event, None, None
+                known.entry = _Entry(event.side, event.expected_price, event.slices, _because(event))
+                known.entered = known.exit = None
                 known.amount = known.cost = Decimal(0)
                 known.expected, known.slice = 0.0, 1
                 known.purposes.clear()
@@ -107,20 +117,20 @@ class Story:
                 is_detail = not is_entry or known.entry is None
                 if is_entry and known.entry is not None:
                     known.entry_text = _entered(known, known.entry, event)
-                    sentence = known.entry_text + ("" if known.slice > 1 else _because(known.entry))
+                    sentence = known.entry_text + ("" if known.slice > 1 else known.entry.because)
             case events.ProtectionMoved() as event:
                 self._protect(known, event)
                 is_detail = True
             case events.TradeClosed() as event:
-                decided = known.exit if known.exit and known.exit.reason is event.reason else None
-                sentence, pnl = _closed(event) + _because(decided), event.pnl
+                reason, clause = known.exit or (None, "")
+                sentence, pnl = _closed(event) + (clause if reason is event.reason else ""), event.pnl
                 known.entry = known.entered = known.exit = None
             case events.OrderMoved(new=new):
                 is_detail = new not in _IN_TROUBLE
             case events.AlarmRaised(sentence=text):
                 sentence = f"▲ {text}"
             case events.ExitDecided() as event:
-                known.exit = event
+                known.exit = event.reason, _because(event)
                 is_detail = True
             case events.FundingBooked() | events.LateBar() | events.BarRevised() | events.EquityCompared():
                 is_detail = True
@@ -153,7 +163,8 @@ class Story:
         levels = {"stop": event.stop, "target": event.target}
         named = [f"{name} {price_text(level)}" for name, level in levels.items() if level is not None]
         if named:
-            sentence = f"{known.entry_text}; {', '.join(named)}{_because(known.entry)}"
+            clause = "" if known.entry is None else known.entry.because
+            sentence = f"{known.entry_text}; {', '.join(named)}{clause}"
             self._put(known.entered, replace(known.entered, sentence=sentence))
             known.entered = None
 
@@ -187,9 +198,9 @@ class StoryReader:
         return self._story.lines
 
 
-def _because(decided: events.EntryDecided | events.ExitDecided | None) -> str:
+def _because(decided: events.EntryDecided | events.ExitDecided) -> str:
     """Return the conditions under which that was decided, with their values; empty: none is known."""
-    clause = "" if decided is None else because(decided.conditions or ())
+    clause = because(decided.conditions or ())
     return f": {clause}" if clause else ""
 
 
@@ -201,7 +212,7 @@ def _transition(event: events.Transitioned) -> str:
     return f"{word}{mode}: {event.why}" if event.why else f"{word}{mode}"
 
 
-def _entered(known: _Known, decided: events.EntryDecided, fill: events.FillBooked) -> str:
+def _entered(known: _Known, decided: _Entry, fill: events.FillBooked) -> str:
     """Return the line of an entry, whose fills are counted together."""
     known.amount += fill.amount
     known.cost += fill.amount * fill.price

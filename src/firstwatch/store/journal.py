@@ -209,25 +209,29 @@ def events_after(
     return list(islice((entry for entry in found if entry.sequence > sequence), limit))
 
 
-def every_event(session: Session, run_id: str) -> Iterator[JournalEntry]:
-    """Yield all entries lazily, oldest first; a row that cannot be read becomes a note."""
-    early, archived = _archive(session, run_id, 0)
-    with session.execute(_AFTER, {"run": run_id, "after": archived}) as late:
-        yield from _entries(chain(early, late), is_lenient=True)
+def every_event(session: Session, run_id: str, after: int = 0) -> Iterator[JournalEntry]:
+    """Yield the entries after a sequence lazily, oldest first; a row that cannot be read becomes a note."""
+    early, archived = _archive(session, run_id, after)
+    with session.execute(_AFTER, {"run": run_id, "after": max(after, archived)}) as late:
+        for entry in _entries(chain(early, late), is_lenient=True):
+            if entry.sequence > after:
+                yield entry
 
 
-def written_after(session: Session, place: int | None, *, limit: int) -> tuple[int, list[JournalEntry], bool]:
-    """Return the place of the last row, and the entries of all runs written since, in order.
+def written_after(
+    session: Session, place: int | None, *, limit: int
+) -> tuple[int, Iterator[JournalEntry], bool]:
+    """Return the place of the last row, and the entries of all runs written since, in order, one by one.
 
     ``place``: from an earlier call; None: the newest ``limit`` rows. The last value says whether more rows
     may be waiting (``limit`` rows were read). A row that cannot be read becomes a note.
     """
     if place is None:
         rows = list(reversed(session.execute(_NEWEST, {"limit": limit}).all()))
-        return (rows[-1].place if rows else 0), list(_entries(rows, is_lenient=True)), False
+        return (rows[-1].place if rows else 0), _entries(rows, is_lenient=True), False
     rows = list(session.execute(_WRITTEN, {"after": place, "limit": limit}))
     last = rows[-1].place if rows else place
-    return last, list(_entries(rows, is_lenient=True)), len(rows) == limit
+    return last, _entries(rows, is_lenient=True), len(rows) == limit
 
 
 def numbered_after(session: Session, number: int, *, limit: int) -> list[tuple[int, JournalEntry]]:

@@ -45,9 +45,12 @@ def reads(monkeypatch):
 
 def test_each_active_run_has_its_newest_day(manager, home):
     watches.save(home, *watches.days(watches.STEADY, 4))
-    seen = {run.run_id: run.watch.report for run in manager.snapshot().active}
-    assert seen[watches.STEADY].day == 4
-    assert seen[watches.FOUND] == watches.found_out(watches.FOUND)
+    seen = {run.run_id: run.watch for run in manager.snapshot().active}
+    assert (seen[watches.STEADY].day, seen[watches.STEADY].failing) == (4, ())
+    found = watches.found_out(watches.FOUND)
+    assert (seen[watches.FOUND].verdict, seen[watches.FOUND].hours) == (Verdict.DIVERGED, found.hours)
+    assert seen[watches.FOUND].failing == found.failing != ()
+    assert seen[watches.FOUND].is_calibrated
 
 
 def test_the_chosen_run_has_all_its_days(manager, home):
@@ -64,7 +67,7 @@ def test_only_reports_that_changed_are_read_again(manager, home, reads):
     manager.snapshot()
     assert reads == []
     watches.save(home, watches.found_out(watches.YOUNG), made_ms=scenes.NOW_MS)
-    assert manager.snapshot().run(watches.YOUNG).watch.report.verdict is Verdict.DIVERGED
+    assert manager.snapshot().run(watches.YOUNG).watch.verdict is Verdict.DIVERGED
     assert reads == [watches.YOUNG]
 
 

@@ -310,7 +310,7 @@ async def test_a_new_report_is_shown_and_the_cursor_stays_on_its_check(home, clo
             page = on.app.run_screen.query_one("WatchPage")
             assert page.table.cursor_key == CheckName.DRAWDOWN
             assert "True days diverge together" in on.text()
-            assert on.app.snapshot.run(scenes.LIVE).watch.report.verdict is Verdict.DIVERGED
+            assert on.app.snapshot.run(scenes.LIVE).watch.verdict is Verdict.DIVERGED
 
 
 async def test_another_run_is_explained_at_the_same_check(home, clock):

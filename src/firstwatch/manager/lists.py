@@ -24,9 +24,9 @@ from firstwatch.manager.views import (
     MarketView,
     RunView,
     WalletView,
-    WatchView,
+    WatchSummary,
 )
-from firstwatch.manager.watch_views import watch_views
+from firstwatch.manager.watch_views import watch_summaries
 from firstwatch.settings import Settings
 from firstwatch.store import (
     algorithms,
@@ -77,7 +77,7 @@ class _Parts(NamedTuple):
     run: runs.Run
     status: live.LiveStatus | None
     position: positions.RunPosition | None
-    watched: WatchView | None
+    watched: WatchSummary | None
     day_equity: tuple[float, ...]
     timeframe: Timeframe | None
     problem: str | None
@@ -120,7 +120,7 @@ class ListsReader:
         self._rows: dict[str, tuple[_Parts, RunView]] = {}
         """Each run of the list with what it was made of, by its id."""
         self._short_ids: tuple[tuple[str, ...], Mapping[str, str]] = ((), {})
-        self._watches: dict[watch.ReportMark, WatchView] = {}
+        self._watches: dict[watch.ReportMark, WatchSummary] = {}
         self._day_equity = DayEquity()
 
     def read(self, session: Session, now_ms: int, unread: Mapping[str, str]) -> Lists:
@@ -136,8 +136,8 @@ class ListsReader:
         held = positions.positions(session, damaged=self._unread)
         host = hosts.current_host(session)
         marks = watch.active_marks(session, damaged=self._unread)
-        self._watches = watch_views(session, marks.values(), self._watches, damaged=self._unread)
-        watched = {mark.run_id: view for mark, view in self._watches.items()}
+        self._watches = watch_summaries(session, marks.values(), self._watches, damaged=self._unread)
+        watched = {mark.run_id: each for mark, each in self._watches.items()}
         damaged: list[runs.DamagedRun] = []
         found = runs.active_runs(session, damaged=damaged)
         bars_ms = {run.id: figures[run.id].last_bar_ms for run in found if run.id in figures}
@@ -217,7 +217,7 @@ class ListsReader:
         status: live.LiveStatus | None,
         position: positions.RunPosition | None,
         *,
-        watched: WatchView | None = None,
+        watched: WatchSummary | None = None,
         day_equity: tuple[float, ...] = (),
     ) -> RunView:
         timeframe = self._timeframe(session, run)

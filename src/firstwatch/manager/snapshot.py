@@ -108,12 +108,11 @@ class ManagerSnapshot:
     @property
     def watch_count(self) -> WatchCount:
         """Counts of today's watches: all, diverged, and how many would diverge by chance alone."""
-        reports = [run.watch.report for run in self.active if run.watch is not None]
-        calibrated = sum(report.locked is not None for report in reports)
+        watched = [run.watch for run in self.active if run.watch is not None]
         return WatchCount(
-            diverged=sum(report.verdict is Verdict.DIVERGED for report in reports),
-            watched=len(reports),
-            by_chance=calibrated * (JOINT_ALPHA + FILLS_ALPHA),
+            diverged=sum(each.verdict is Verdict.DIVERGED for each in watched),
+            watched=len(watched),
+            by_chance=sum(each.is_calibrated for each in watched) * (JOINT_ALPHA + FILLS_ALPHA),
         )
 
     @cached_property

@@ -19,7 +19,7 @@ from firstwatch.trading.launch import LaunchPreview
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason, Exposure, Health, Protection, RunState, StopMode
 from firstwatch.trading.timeframe import Timeframe
-from firstwatch.trading.verdicts import CheckName
+from firstwatch.trading.verdicts import CheckName, Verdict
 from firstwatch.venues.registry import is_paper
 
 if TYPE_CHECKING:
@@ -166,6 +166,19 @@ class WatchView:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSummary:
+    """What a list shows of the newest day's report of a run: a report has hundreds of values."""
+
+    day: int
+    hours: float
+    """Hours on watch that day."""
+    verdict: Verdict
+    failing: tuple[CheckName, ...]
+    """The checks that cause the verdict, if it is a bad one."""
+    is_calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WatchCount:
     """How many active runs are watched and diverge today, and how many would by chance alone."""
 
@@ -238,7 +251,7 @@ class RunView:
     last_bar_ms: int | None
     live_ms: int | None
     position: PositionView | None = None
-    watch: WatchView | None = None
+    watch: WatchSummary | None = None
     """The newest day; None: none was reported, or the run has ended."""
     is_damaged: bool = False
     """A part of the run cannot be read; ``sentence`` says which."""

@@ -87,7 +87,7 @@ def run_row(run: RunView, now_ms: int) -> results.RunRow:
         pnl_quote=run.pnl,
         pnl_fraction=run.pnl_share,
         unrealised_pnl_quote=run.unrealised_pnl,
-        first_watch=None if run.watch is None else run.watch.report.verdict.value,
+        first_watch=None if run.watch is None else run.watch.verdict.value,
         started_at=moment(run.started_ms),
         ended_at=moment(run.ended_ms),
     )

@@ -160,6 +160,13 @@ class WatchReport(_Frozen):
     next: CleanText
     """Sentence on what to do next."""
 
+    @property
+    def failing(self) -> tuple[CheckName, ...]:
+        """The checks that cause the verdict, if it is a bad one."""
+        if self.verdict not in (Verdict.DIVERGED, Verdict.WATCH):
+            return ()
+        return tuple(check.name for check in self.checks if check.verdict is self.verdict)
+
     def check(self, name: CheckName) -> Check | None:
         """Return the check of that name."""
         return next((check for check in self.checks if check.name is name), None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from firstwatch.manager.views import RunView, WatchCount, WatchView
+from firstwatch.manager.views import RunView, WatchCount, WatchSummary, WatchView
 from firstwatch.trading.verdicts import DAY_MS, Change, CheckName, Sign, SignName, Verdict
 from firstwatch.tui import formats
 from firstwatch.tui.widgets.table import Tone
@@ -188,17 +188,10 @@ def tuning_lines(name: CheckName, shown: Sequence[WatchView], signs: Sequence[Si
     return [*lines, *(f"AFTERWARDS  {hint}" for hint in dict.fromkeys(hints))]
 
 
-def watch_time(report: "WatchReport") -> str:
+def watch_time(seen: "WatchReport | WatchSummary") -> str:
     """Return how long the run has been on watch: ``7 h``, ``2.1 d``."""
-    hours = (report.day - 1) * DAY_MS / 3_600_000 + report.hours
-    return f"{hours:.0f} h" if report.day == 1 else f"{hours / 24:.1f} d"
-
-
-def failing(report: "WatchReport") -> tuple[CheckName, ...]:
-    """Return the checks that cause the run's verdict, if it is a bad one."""
-    if report.verdict not in (Verdict.DIVERGED, Verdict.WATCH):
-        return ()
-    return tuple(check.name for check in report.checks if check.verdict is report.verdict)
+    hours = (seen.day - 1) * DAY_MS / 3_600_000 + seen.hours
+    return f"{hours:.0f} h" if seen.day == 1 else f"{hours / 24:.1f} d"
 
 
 def list_cell(run: RunView) -> tuple[str, Tone]:
@@ -208,10 +201,9 @@ def list_cell(run: RunView) -> tuple[str, Tone]:
     """
     if run.watch is None:
         return NONE, "dim"
-    report = run.watch.report
-    sign, tone = SIGNS[report.verdict]
-    named = failing(report)
-    return f"{sign} {SHORT[named[0]] if named else watch_time(report)}", tone
+    sign, tone = SIGNS[run.watch.verdict]
+    named = run.watch.failing
+    return f"{sign} {SHORT[named[0]] if named else watch_time(run.watch)}", tone
 
 
 def count_sentence(count: WatchCount) -> str:

@@ -150,7 +150,7 @@ class NextWindowAction(Action):
         run = situation.run
         if run is None:
             return no_run(situation)
-        is_first_day = run.watch is not None and run.watch.report.day == 1
+        is_first_day = run.watch is not None and run.watch.day == 1
         return "The first 24 hours are not over" if is_first_day else ""
 
     def perform(self, app: AppControls, situation: Situation) -> None:

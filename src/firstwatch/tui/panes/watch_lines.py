@@ -59,7 +59,7 @@ def head_line(
     day = (
         f"hour {report.hours:.1f} of 24" if report.day == 1 else f"day {report.day}, hour {report.hours:.1f}"
     )
-    failing = watch_text.failing(report)
+    failing = report.failing
     line.append(f" {day}")
     if window is not None:
         line.append("  W ")

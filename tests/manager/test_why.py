@@ -5,6 +5,7 @@ import math
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
+from itertools import islice
 
 import pytest
 import talib
@@ -20,8 +21,8 @@ from firstwatch.store.bars import bars_of
 from firstwatch.store.database import open_store
 from firstwatch.store.packing import pack, unpack
 from firstwatch.store.pruning import prune
-from firstwatch.trading.errors import DamagedRowError
-from firstwatch.trading.events import EntryDecided, ExitDecided
+from firstwatch.trading.errors import DamagedRowError, StoreError
+from firstwatch.trading.events import EntryDecided, ExitDecided, Noted
 from firstwatch.trading.orders import Side
 from firstwatch.trading.runs import Author, ExitReason, RunState
 from firstwatch.trading.why import STOP, TARGET
@@ -279,6 +280,29 @@ def test_a_decision_of_an_earlier_version_has_conditions_without_values_and_says
 def details_of(home):
     reader = DetailsReader()
     return asked(home, lambda session, run: reader.read(session, RUN))
+
+
+def test_details_that_were_read_in_part_are_read_again_as_a_whole(
+    home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, every_event = DetailsReader(), journal.every_event
+    asked(home, lambda session, run: reader.read(session, RUN))
+    store = open_store(home)
+    with store.write() as session:
+        journal.append_system_events(session, RUN, [Noted(sentence="a"), Noted(sentence="b")], now_ms=1)
+    store.close()
+
+    def ends_early(session, run_id, after):
+        yield from islice(every_event(session, run_id, after), 1)
+        raise StoreError("The disk is gone.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal, "every_event", ends_early)
+        with pytest.raises(StoreError):
+            asked(home, lambda session, run: reader.read(session, RUN))
+    found = asked(home, lambda session, run: reader.read(session, RUN))
+    assert [line.sentence for line in found.story] == [line.sentence for line in details_of(home).story]
+    assert found.events == details_of(home).events
 
 
 def test_a_damaged_decision_is_said_and_leaves_the_other_details(home):

@@ -102,15 +102,15 @@ class DetailsReader:
             run = runs.find_run(session, run_id)
             return None if run is None else self._read(session, run)
         except DamagedRowError as error:
-            self._known = None
             self.damaged = {run_id: str(error)}
             return None
 
     def _read(self, session: Session, run: runs.Run) -> RunDetails:
         run_id = run.id
-        detail = self._known
+        # What could be read only in part is read again as a whole.
+        detail, self._known = self._known, None
         if detail is None or detail.run_id != run_id:
-            detail = self._known = _Detail(run_id)
+            detail = _Detail(run_id)
         sequence = journal.last_sequence(session, run_id)
         is_new = sequence != detail.sequence
         if is_new:
@@ -154,6 +154,7 @@ class DetailsReader:
         why = _why(session, run, detail, position)
         self._give_way()
         operands = detail.operands.read(session)
+        self._known = detail
         return RunDetails(
             run_id=run_id,
             settings=run.settings,

@@ -368,10 +368,8 @@ class RunWorker:
     def _step_core(self, core: RunCore, events: Iterable[inputs.Event], *, follows: bool) -> list[Step]:
         """Let the core handle events that arrived together, and store all records in one transaction.
 
-        ``follows``: they are the outcomes of requests of a step just before.
-
-        So are the events that wait already, as long as nothing is to be done: a transaction costs more than
-        most events.
+        So are those of the venue's events that wait already, as long as nothing is to be done: a transaction
+        costs more than most events. ``follows``: the events are outcomes of a step just before.
         """
         with ExitStack() as turn:
             turn.enter_context(_COMPUTING.taken(goes_first=follows))

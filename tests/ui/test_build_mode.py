@@ -52,6 +52,11 @@ async def written(on: Stage) -> Editor:
     return editor(on)
 
 
+def cursor_line(on: Stage) -> str:
+    """Return the line in which the cursor is."""
+    return editor(on).document.get_line(editor(on).cursor_location[0])
+
+
 def editor(on: Stage) -> Editor:
     return on.app.mode_screen.query_one(Editor)
 
@@ -165,6 +170,7 @@ async def test_from_a_template_to_a_test_and_a_run(home, size):
         await on.until(lambda: text_of(on).base == "My fade@1", "version 1")
         assert versions(on) == ["My fade@1"]
         assert not text_of(on).is_changed
+        assert "< 35" in cursor_line(on), "where it was, although the comments above are gone"
         # The next one differs in meaning.
         await change(on, "< 35", "< 25")
         await on.press("ctrl+s")

@@ -228,9 +228,9 @@ class Editor(TextArea, inherit_bindings=False):
         if text == self.text:
             return
         if goes_on:
-            line, column = self.cursor_location
+            before, (line, column) = list(self.document.lines), self.cursor_location
             self.replace(text, (0, 0), self.document.end)
-            line = min(line, self.document.line_count - 1)
+            line = _place_in(self.document.lines, before, line)
             self.move_cursor((line, min(column, len(self.document.get_line(line)))))
             self.history.checkpoint()
         else:
@@ -310,3 +310,19 @@ class Editor(TextArea, inherit_bindings=False):
             return False
         self.replace(choice.insert, (line, found.column), (line, column), maintain_selection_offset=False)
         return True
+
+
+def _place_in(lines: Sequence[str], before: Sequence[str], number: int) -> int:
+    """Return where a line of a text is after another one took its place; the number if it is not there.
+
+    Saving takes comments and blanks away, and what comes next is often one more change in the same line.
+    """
+    old, new = ([_bare(line) for line in text] for text in (before, lines))
+    places = [place for place, line in enumerate(new) if line == old[number]]
+    earlier = old[:number].count(old[number])
+    return places[earlier] if earlier < len(places) else min(number, len(lines) - 1)
+
+
+def _bare(line: str) -> str:
+    """Return a line without comment and blanks."""
+    return "".join(line.partition("#")[0].split())

@@ -122,14 +122,14 @@ class AgentReads:
         Raises:
             DamagedRowError: it cannot be read.
         """
-        from firstwatch.manager.watch_views import watch_views
+        from firstwatch.manager.watch_views import of_reports, watch_view
         from firstwatch.store import watch
 
         damaged: dict[str, str] = {}
         with self._store().read() as session:
             marks = watch.marks_of(session, run_id)
             wanted = [mark for mark in marks if day is None or mark.day == day][-1:]
-            found = list(watch_views(session, wanted, {}, damaged=damaged).values())
+            found = list(of_reports(watch_view, session, wanted, {}, damaged=damaged).values())
         if damaged:
             raise DamagedRowError(damaged[run_id])
         return (found[0] if found else None), len(marks)

@@ -25,7 +25,7 @@ from firstwatch.manager.run_views import (
 from firstwatch.manager.same_time import BaselineReader, may_scale
 from firstwatch.manager.story import Story
 from firstwatch.manager.views import WatchView
-from firstwatch.manager.watch_views import watch_views
+from firstwatch.manager.watch_views import of_reports, watch_view
 from firstwatch.manager.why import WhyReader
 from firstwatch.store import algorithms, bars, equity, fills, journal, orders, positions, runs, trades, watch
 from firstwatch.store.backtests import Backtest
@@ -147,7 +147,7 @@ class DetailsReader:
             detail.operands = OperandReader(run_id, spec, SHOWN_BARS)
         self._give_way()
         marks = watch.marks_of(session, run_id)
-        detail.days = watch_views(session, marks, detail.days, damaged=self.damaged)
+        detail.days = of_reports(watch_view, session, marks, detail.days, damaged=self.damaged)
         position = positions.position_of(session, run_id)
         self._watch_days(session, run, detail, None if position is None else position.opened_at_ms)
         self._give_way()

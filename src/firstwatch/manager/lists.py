@@ -26,7 +26,7 @@ from firstwatch.manager.views import (
     WalletView,
     WatchSummary,
 )
-from firstwatch.manager.watch_views import watch_summaries
+from firstwatch.manager.watch_views import of_reports, watch_summary
 from firstwatch.settings import Settings
 from firstwatch.store import (
     algorithms,
@@ -136,7 +136,9 @@ class ListsReader:
         held = positions.positions(session, damaged=self._unread)
         host = hosts.current_host(session)
         marks = watch.active_marks(session, damaged=self._unread)
-        self._watches = watch_summaries(session, marks.values(), self._watches, damaged=self._unread)
+        self._watches = of_reports(
+            watch_summary, session, marks.values(), self._watches, damaged=self._unread
+        )
         watched = {mark.run_id: each for mark, each in self._watches.items()}
         damaged: list[runs.DamagedRun] = []
         found = runs.active_runs(session, damaged=damaged)

@@ -12,35 +12,15 @@ from firstwatch.watch.run_tuning import hints_of_run
 _V = TypeVar("_V")
 
 
-def watch_views(
-    session: Session,
-    marks: Iterable[watch.ReportMark],
-    known: Mapping[watch.ReportMark, WatchView],
-    *,
-    damaged: dict[str, str],
-) -> dict[watch.ReportMark, WatchView]:
-    """Return the reports of these marks; only those that are not known are read."""
-    return _renewed(session, marks, known, _view, damaged)
-
-
-def watch_summaries(
-    session: Session,
-    marks: Iterable[watch.ReportMark],
-    known: Mapping[watch.ReportMark, WatchSummary],
-    *,
-    damaged: dict[str, str],
-) -> dict[watch.ReportMark, WatchSummary]:
-    """Return what lists show of the reports of these marks; only those that are not known are read."""
-    return _renewed(session, marks, known, _summary, damaged)
-
-
-def _renewed(
+def of_reports(
+    view: Callable[[Session, watch.ReportMark], _V],
     session: Session,
     marks: Iterable[watch.ReportMark],
     known: Mapping[watch.ReportMark, _V],
-    view: Callable[[Session, watch.ReportMark], _V],
+    *,
     damaged: dict[str, str],
 ) -> dict[watch.ReportMark, _V]:
+    """Return a view of the report of each mark; only those that are not known are read."""
     views: dict[watch.ReportMark, _V] = {}
     for mark in marks:
         try:
@@ -50,12 +30,14 @@ def _renewed(
     return views
 
 
-def _view(session: Session, mark: watch.ReportMark) -> WatchView:
+def watch_view(session: Session, mark: watch.ReportMark) -> WatchView:
+    """Return a report with what to adjust."""
     report = watch.report_of(session, mark)
     return WatchView(report, mark.made_at_ms, hints_of_run(session, report))
 
 
-def _summary(session: Session, mark: watch.ReportMark) -> WatchSummary:
+def watch_summary(session: Session, mark: watch.ReportMark) -> WatchSummary:
+    """Return what a list shows of a report."""
     report = watch.report_of(session, mark)
     return WatchSummary(
         report.day, report.hours, report.verdict, report.failing, is_calibrated=report.locked is not None

@@ -3,7 +3,7 @@
 A commit puts its pages into the write-ahead log, which the kernel writes to the disk some time later; to wait
 for that takes as long as all statements before it. So the next thread begins meanwhile, where SQLite's own
 sync (``synchronous = FULL``) would keep it waiting; one sync serves all commits before it, and no thread
-returns before its own is on the disk.
+that waits returns before its own is on the disk.
 """
 
 import os

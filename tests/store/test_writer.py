@@ -2,6 +2,7 @@
 
 import _thread
 import errno
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -120,10 +121,13 @@ def test_while_one_waits_for_the_disk_others_write_and_share_the_next_sync(tmp_p
     store.close()
 
 
+@pytest.mark.parametrize("is_reserved", [False, True])
 def test_what_was_written_is_on_the_disk_when_the_block_has_ended(
-    store: Store, disk: Disk, tmp_path: Path
+    store: Store, disk: Disk, tmp_path: Path, is_reserved: bool
 ) -> None:
     """At each sync a copy of the files is made, as a power cut would leave them if nothing came after it."""
+    if is_reserved:
+        store.reserve_log()
     log = store.path.with_name(f"{store.path.name}-wal")
     newest: list[Path] = []
 
@@ -278,6 +282,7 @@ def test_closing_waits_for_the_write_that_is_under_way(store: Store) -> None:
 def test_the_log_is_bounded_and_who_holds_it_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that never ends keeps everything in the log: that is said with its process, until it ends."""
     monkeypatch.setattr(database, "LOG_BYTES", 100_000)
+    monkeypatch.setattr(database, "_RESERVED_BYTES", 50_000)
     log = store.path.with_name(f"{store.path.name}-wal")
     with store.write() as session:
         made_run(session)
@@ -307,8 +312,52 @@ def test_the_log_is_bounded_and_who_holds_it_is_said(store: Store, monkeypatch: 
     finally:
         reader.communicate("")
     assert store.bound_log() == ""
-    assert log.stat().st_size == 0
+    assert log.stat().st_size == 50_000
     assert names(store) == ["meanwhile", "w1"]
+
+
+def test_an_engines_log_is_made_large_once_and_used_in_place(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever else opens and closes the store, and however often it is folded: a sync of it stays short."""
+    monkeypatch.setattr(database, "_UNFOLDED_WRITES", 1)
+    monkeypatch.setattr(database, "_UNFOLDED_S", 0.0)
+    monkeypatch.setattr(database, "_RESERVED_BYTES", 300_000)
+    log = store.path.with_name(f"{store.path.name}-wal")
+    write(store, "before")
+    used = log.stat().st_size
+    assert 0 < used < 300_000
+    store.reserve_log()
+    blocks = {log.stat().st_blocks}
+    for number in range(60):
+        write(store, f"w{number:02}")
+        if number % 10 == 0:
+            store.fold_log_if_due()
+            beside = open_store(store.path.parent)
+            write(beside, f"b{number:02}")
+            beside.close()
+        blocks.add(log.stat().st_blocks)
+    assert log.stat().st_size == 300_000
+    assert len(blocks) == 1
+    assert len(names(store)) == 1 + 60 + 6
+
+
+def test_where_the_disk_has_no_room_the_log_is_used_as_it_is(
+    store: Store,
+) -> None:
+    write(store, "before")
+    log = store.path.with_name(f"{store.path.name}-wal")
+    used = log.read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file beyond it is refused (EFBIG), as by a full disk; Python ignores the signal.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        store.reserve_log()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert log.read_bytes() == used
+    write(store, "after")
+    assert names(store) == ["after", "before"]
 
 
 def test_a_heartbeat_goes_before_those_that_wait(store: Store) -> None:
@@ -356,19 +405,20 @@ def test_the_log_is_folded_in_a_pause_beside_a_transaction(
         assert names_in_file() == []
         with store.write() as session:
             wallet(name)(session)
-    store.fold_log_in_pause()
+    store.fold_log_if_due()
     assert names_in_file() == [], "it was written just now"
     monkeypatch.setattr(database, "_FOLD_PAUSE_S", 0.0)
     with store.write() as session:
         wallet("d")(session)
-        store.fold_log_in_pause()
+        store.fold_log_if_due()
         assert names_in_file() == ["a", "b", "c"]
-    store.fold_log_in_pause()
+    store.fold_log_if_due()
     assert names_in_file() == ["a", "b", "c"], "too few writes"
     assert names(store) == ["a", "b", "c", "d"]
     monkeypatch.setattr(database, "_FOLD_PAUSE_S", 60.0)
-    monkeypatch.setattr(database, "_MOST_UNFOLDED", 2)
+    monkeypatch.setattr(database, "_UNFOLDED_WRITES", 2)
+    monkeypatch.setattr(database, "_UNFOLDED_S", 0.0)
     with store.write() as session:
         wallet("e")(session)
-    store.fold_log_in_pause()
+    store.fold_log_if_due()
     assert names_in_file() == ["a", "b", "c", "d", "e"], "so many that it is folded without a pause"

@@ -44,10 +44,13 @@ _SHOWN = 60
 LOG_BYTES = 32_000_000
 """Size in bytes at which the write-ahead log is moved into the database; it holds many versions of a page."""
 
+_RESERVED_BYTES = LOG_BYTES // 2
+"""What an engine writes to the log between two folds, with room to spare."""
+
 _FOLD_WRITES, _FOLD_PAUSE_S = 500, 0.15
 """After so many writes, and so long after the last one, the log is folded into the database."""
-_MOST_UNFOLDED, _FOLD_PASSES = 2_000, 5
-"""After so many writes it is folded without a pause, in several passes: more is written meanwhile."""
+_UNFOLDED_WRITES, _UNFOLDED_S, _FOLD_PASSES = 100, 5.0, 5
+"""After so many and so long it is folded without a pause, in several passes: more is written meanwhile."""
 
 _FIRST_MARK = 123
 """Offset of the first byte that SQLite locks for readers in the index file of its log."""
@@ -158,7 +161,7 @@ class Store:
         self._writer = Writer(writing, path)
         self._unfolded = 0
         """Writes since the log was folded."""
-        self._written_at_s = 0.0
+        self._written_at_s = self._folded_at_s = 0.0
         self._reading = create_engine(
             "sqlite://",
             creator=lambda: connect(path, read_only=True),
@@ -258,26 +261,41 @@ class Store:
             return ""
         with self._explained("write to"):
             if self._writer.fold_log(_READERS_TIMEOUT_MS):
+                self._writer.reserve_log(_RESERVED_BYTES)
                 return ""
         return (
             f"The log of the store has grown to {log.stat().st_size / 1e6:.0f} MB, because "
             f"{_readers(self.path) or 'another process'} never ends its read transaction; end that process."
         )
 
-    def fold_log_in_pause(self) -> None:
-        """Move a write-ahead log that has grown into the database, if nothing was written just now.
+    def reserve_log(self) -> None:
+        """Make the write-ahead log as large as it becomes, before there is an order that waits for its disk.
 
-        Writes go on meanwhile. Without this the commit that makes the log too large does it, and with it
-        every order of that moment waits: 16 to 26 ms. Once all of it is moved, SQLite begins the log anew in
-        the same place of the disk; a file that grows takes far longer to sync.
+        A sync of a file that grows also waits for the file system's own records, and on ext4 for a thread of
+        the kernel, which stands in line for a processor like any other: 30 to 60 ms beside busy ones.
 
         Raises:
             StoreError: the store cannot be written.
         """
-        is_pause = time.monotonic() - self._written_at_s >= _FOLD_PAUSE_S
-        if self._unfolded < (_FOLD_WRITES if is_pause else _MOST_UNFOLDED):
+        with self._explained("write to"):
+            self._writer.reserve_log(_RESERVED_BYTES)
+
+    def fold_log_if_due(self) -> None:
+        """Move a write-ahead log that has grown into the database, in a pause of writing if there is one.
+
+        Writes go on meanwhile. Without this the commit that makes the log too large does it, and with it
+        every order of that moment waits: 16 to 26 ms. Once all of it is moved, SQLite begins the log anew in
+        the same place of the disk.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        now_s = time.monotonic()
+        is_pause = now_s - self._written_at_s >= _FOLD_PAUSE_S and self._unfolded >= _FOLD_WRITES
+        is_late = now_s - self._folded_at_s >= _UNFOLDED_S and self._unfolded >= _UNFOLDED_WRITES
+        if not (is_pause or is_late):
             return
-        self._unfolded = 0
+        self._unfolded, self._folded_at_s = 0, now_s
         with self._explained("write to"), closing(connect(self.path, read_only=False)) as connection:
             for _ in range(_FOLD_PASSES):
                 _, logged, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

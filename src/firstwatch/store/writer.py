@@ -21,6 +21,8 @@ from firstwatch.trading.errors import StoreError
 _sync = getattr(os, "fdatasync", os.fsync)
 """As SQLite does it."""
 
+_ZEROS = bytes(1 << 16)
+
 _FOLDS_WITHIN_MS = 1_000
 """For so long a fold of the log that cannot be put off waits for a reader."""
 
@@ -88,14 +90,26 @@ class Writer:
         with self._turn.taken():
             return _is_folded(self._connected()[0], wait_ms)
 
+    def reserve_log(self, size: int) -> None:
+        """Make the write-ahead log at least that large (bytes), on the disk; what is in it stays.
+
+        Where the disk has no room, it stays as it is.
+        """
+        with self._turn.taken():
+            connection, log = self._connected()
+            # No process writes to the log meanwhile.
+            with connection.begin():
+                log.reserve(size)
+
     def close(self) -> None:
         """Close the connection, after the transactions in progress. Idempotent."""
         self._turn.take()
         try:
             if self._connection is not None:
-                # Closing the last connection would do it too, but a reader may hold another one.
+                # Closing the last connection would do it too, but a reader may hold another one. The log of
+                # an engine beside stays as large as it has made it.
                 with suppress(sqlite3.Error):
-                    _is_folded(self._connection, _FOLDS_WITHIN_MS)
+                    raw_of(self._connection).execute("PRAGMA wal_checkpoint(PASSIVE)")
             self._disconnect()
         finally:
             self._turn.give()
@@ -156,6 +170,20 @@ class _Log:
                 self._sync()
             if number > self._synced:
                 raise StoreError(f"The disk did not confirm a write to {self._path}: {self.error}.")
+
+    def reserve(self, size: int) -> None:
+        """Add zeros up to that size, which SQLite passes over: they are no frame of the log.
+
+        Space that is only allocated (``posix_fallocate``) would still be changed as it is used.
+        """
+        with open(f"{self._path}-wal", "r+b", buffering=0) as file:
+            used = file.seek(0, os.SEEK_END)
+            try:
+                for at in range(used, size, len(_ZEROS)):
+                    file.write(_ZEROS[: size - at])
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(used)
 
     def close(self) -> None:
         """Close the file, after a last sync."""

@@ -180,6 +180,7 @@ class EngineHost:
         gc.set_threshold(*gc.get_threshold()[:2], _YOUNG_PER_FULL)
         try:
             self._claim()
+            self._store.reserve_log()
             self._door.open()
             self._recover_runs("the engine started")
             self._commands.resume()
@@ -293,7 +294,7 @@ class EngineHost:
         self._handle_ended_workers()
         self._locked_runs.begin_if_unlocked(self.beat_if_due)
         self._commands.pick_up()
-        self._store.fold_log_in_pause()
+        self._store.fold_log_if_due()
         if self._is_due("finished runs", _FINISHED_RUNS_S):
             self.finished_runs.task.run_soon()
         if self.closer.has_work and self._is_due("closing", CLOSE_EVERY_S):

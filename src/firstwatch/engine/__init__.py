@@ -12,7 +12,7 @@ Its packages and modules, in reading order:
 - ``host``: heartbeat, commands, replacing workers; the engine as a background process.
 - ``agent_check`` (whether an agent's act may be done), ``lock`` (the operating system's lock), ``lease`` (the
   right to send), ``venue_registry`` (makes adapters from the settings), ``niceness`` (how other processes
-  yield to the engine).
+  yield to the engine, and its threads come soon).
 
 Imports point down, ``host`` first and ``core`` last. ``core`` reaches no store, no thread, no clock and no
 adapter; of ``venues`` it imports only the protocol. Nothing here imports the manager, the screen or Textual:

@@ -24,6 +24,7 @@ from firstwatch.engine.host.service_manager import ALIVE, READY, STOPPING, notif
 from firstwatch.engine.host.watch_keeper import WatchKeeper
 from firstwatch.engine.lease import Lease, LeaseLostError
 from firstwatch.engine.lock import EngineLock, LockLostError
+from firstwatch.engine.niceness import come_soon
 from firstwatch.engine.reconciliation.bars import BarRereader
 from firstwatch.engine.reconciliation.closing import LOOK_EVERY_S as CLOSE_EVERY_S
 from firstwatch.engine.reconciliation.closing import WalletCloser
@@ -248,6 +249,7 @@ class EngineHost:
     # --- the host thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        come_soon()
         try:
             while not self._ending.wait(_TICK_S):
                 try:

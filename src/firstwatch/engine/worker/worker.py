@@ -13,6 +13,7 @@ from firstwatch.engine.core import effects, inputs
 from firstwatch.engine.core.records import Step
 from firstwatch.engine.core.run_core import RunCore
 from firstwatch.engine.lease import Lease
+from firstwatch.engine.niceness import come_soon
 from firstwatch.engine.worker import unattended
 from firstwatch.engine.worker.executor import EffectExecutor
 from firstwatch.engine.worker.live_status import LiveFigures
@@ -168,6 +169,7 @@ class RunWorker:
         self._executor.unsubscribe()
 
     def _run(self) -> None:
+        come_soon()
         error: Exception | None = None
         try:
             core = self._begin()

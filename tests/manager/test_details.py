@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from firstwatch.manager.details import SHOWN_ORDERS, _renew_fills, _renew_orders, _renew_trades
+from firstwatch.manager.details import SHOWN_ORDERS, _renew_fills, _renew_orders, _renew_trades, read_fills
 from firstwatch.manager.renewed import Renewed
 from firstwatch.manager.row_views import fill_view, order_view
 from firstwatch.store import fills, orders, trades
@@ -90,7 +90,8 @@ def test_a_damaged_order_is_named(session, read):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_fill_that_comes_late_takes_its_place(session, seed):
+@pytest.mark.parametrize("since_ms", [0, NOW_MS + 7])
+def test_a_fill_that_comes_late_takes_its_place(session, seed, since_ms):
     run = made_run(session).id
     chance, known = random.Random(seed), Renewed()
     for number in range(30):
@@ -100,10 +101,17 @@ def test_a_fill_that_comes_late_takes_its_place(session, seed):
         fill = made_fill(str(number), order_id=order.client_order_id, time_ms=NOW_MS + chance.randrange(20))
         fills.add_fill(session, fills.StoredFill("paper", run, fill, NOW_MS + number))
         if chance.random() < 0.5:
-            _renew_fills(session, run, known)
+            _renew_fills(session, run, known, since_ms)
             sent = {each.client_order_id: each.intent.purpose for each in orders.orders_of(session, run)}
             assert known.views == tuple(
-                fill_view(each, sent.get(each.fill.client_order_id)) for each in fills.fills_of(session, run)
+                fill_view(each, sent.get(each.fill.client_order_id))
+                for each in fills.fills_of(session, run)
+                if each.fill.time_ms >= since_ms
+            )
+            assert read_fills(session, run, range(NOW_MS + 7, NOW_MS + 13)) == tuple(
+                fill_view(each, sent.get(each.fill.client_order_id))
+                for each in fills.fills_of(session, run)
+                if NOW_MS + 7 <= each.fill.time_ms < NOW_MS + 13
             )
 
 

@@ -75,19 +75,21 @@ async def test_the_evidence_behind_each_check_is_opened_with_enter(home, clock, 
         async with stage(home, size=SIZES[size], clock=clock) as on:
             await opened(on, "signal parity")
             await on.press("enter")
-            assert isinstance(on.app.screen, EvidenceDialog)
+            await on.until(lambda: isinstance(on.app.screen, EvidenceDialog), "the evidence")
             assert "unexplained" in on.text()
             assert "insufficient margin" in on.text()
             await on.settle()
             if size == "80x24":
                 await snap_step(on, f"mismatches-{size}")
             await on.press("escape", "down", "enter")
-            assert on.text().count("+10.2 bps") + on.text().count("+10.3 bps") == 6
+            await on.until(
+                lambda: on.text().count("+10.2 bps") + on.text().count("+10.3 bps") == 6, "the fills"
+            )
             await on.settle()
             if size == "80x24":
                 await snap_step(on, f"fills-{size}")
             await on.press("q", "down", "down", "enter")
-            assert on.text().count("stop loss") == 2
+            await on.until(lambda: on.text().count("stop loss") == 2, "the trades")
             await on.settle()
             if size == "80x24":
                 await snap_step(on, f"trades-{size}")
@@ -120,7 +122,7 @@ async def test_the_window_selector_shows_a_day_a_week_and_all(home, clock, snap_
             await on.pilot.pause()
             await snap_step(on, "all")
             await on.press("enter")
-            assert isinstance(on.app.screen, EvidenceDialog)
+            await on.until(lambda: isinstance(on.app.screen, EvidenceDialog), "the evidence")
             await on.press("escape", "W")
             assert "as promised" not in on.text()
 
@@ -139,7 +141,7 @@ async def test_an_hour_of_the_strip_opens_with_what_happened_in_it(home, clock, 
             if size == "120x40":
                 await snap_step(on, f"chosen-{size}")
             await on.press("enter")
-            assert isinstance(on.app.screen, HourDialog)
+            await on.until(lambda: isinstance(on.app.screen, HourDialog), "the hour")
             for part in ("1 entry", "DIVERGED", "buy 0.025 at 96,880.25, 10.2 bps worse", "enter long"):
                 assert part in on.text()
             assert "96,410" not in on.text()
@@ -148,7 +150,7 @@ async def test_an_hour_of_the_strip_opens_with_what_happened_in_it(home, clock, 
             await on.press("enter")
             assert not on.app.is_covered
             await on.press("left", "enter")
-            assert "31 minutes lost" in on.text()
+            await on.until(lambda: "31 minutes lost" in on.text(), "the hour before")
             assert "long closed by signal: +5.13" in on.text()
             await on.press("q", "escape")
             assert "enter Evidence" in keys_of(on)
@@ -167,7 +169,7 @@ async def test_the_cursor_leaves_the_strip_for_the_check_where_it_was(home, cloc
             await on.press(*["left"] * 30, "down")
             assert page.table.cursor_key == CheckName.FILL_PRICES
             await on.press("enter")
-            assert isinstance(on.app.screen, EvidenceDialog)
+            await on.until(lambda: isinstance(on.app.screen, EvidenceDialog), "the evidence")
 
 
 async def test_a_click_opens_the_hour_below_it(home, clock):

@@ -1,6 +1,6 @@
 """The details of the selected run. Unchanged parts are not read again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,7 +31,7 @@ from firstwatch.store import algorithms, bars, equity, fills, journal, orders, p
 from firstwatch.store.backtests import Backtest
 from firstwatch.store.curves import EquityCurve
 from firstwatch.store.database import Session
-from firstwatch.store.fills import FillKey
+from firstwatch.store.fills import FillKey, StoredFill
 from firstwatch.strategy.specification import AlgorithmSpec, SizingKind
 from firstwatch.trading.errors import DamagedRowError
 from firstwatch.trading.launch import SettingDifference
@@ -84,6 +84,16 @@ class _Detail:
     all_signs: tuple[Sign, ...] = ()
 
 
+def read_fills(session: Session, run_id: str, span: range) -> tuple[FillView, ...]:
+    """Return a run's fills in a span of venue time (ms), oldest first.
+
+    Raises:
+        DamagedRowError: one cannot be read.
+    """
+    found = fills.fills_of(session, run_id, since_ms=span.start)
+    return tuple(_fill_views(session, [each for each in found if each.fill.time_ms in span]).values())
+
+
 class DetailsReader:
     """Reads the details of one run after the other. Used by one thread."""
 
@@ -117,7 +127,6 @@ class DetailsReader:
             _renew_orders(session, run_id, detail.orders)
             detail.order_count = orders.count_of(session, run_id)
             self._give_way()
-            _renew_fills(session, run_id, detail.fills)
             _renew_trades(session, run_id, detail.trades)
             self._give_way()
             after = max(detail.sequence, sequence - EVENT_LIMIT, 0)
@@ -141,7 +150,11 @@ class DetailsReader:
             detail.metrics = self._metrics(session, run, spec, detail, baseline)
             detail.differences = differences_of_run(run.settings, spec, run.market, baseline)
         self._give_way()
-        detail.candles = _grown_candles(session, run_id, detail.candles)
+        candles = _grown_candles(session, run_id, detail.candles)
+        if is_new or candles is not detail.candles:
+            detail.candles = candles
+            _renew_fills(session, run_id, detail.fills, int(candles.time_ms[0]) if len(candles) else 0)
+        self._give_way()
         if detail.operands is None:
             spec = spec_of(algorithms.version_by_id(session, run.version_id))
             detail.operands = OperandReader(run_id, spec, SHOWN_BARS)
@@ -229,17 +242,21 @@ def _renew_orders(session: Session, run_id: str, known: Renewed[str, OrderView])
     known.renew(orders.newest_marks_of(session, run_id, SHOWN_ORDERS), read)
 
 
-def _renew_fills(session: Session, run_id: str, known: Renewed[FillKey, FillView]) -> None:
-    times = fills.times_of(session, run_id)
+def _renew_fills(session: Session, run_id: str, known: Renewed[FillKey, FillView], since_ms: int) -> None:
+    times = fills.times_of(session, run_id, since_ms=since_ms)
 
     def read(changed: list[FillKey]) -> dict[FillKey, FillView]:
-        since_ms = min(times[key] for key in changed)
-        found = fills.fills_of(session, run_id, since_ms=since_ms)
-        ids = {each.fill.client_order_id for each in found if each.fill.client_order_id is not None}
-        purposes = orders.purposes_of(session, ids)
-        return {each.key: fill_view(each, purposes.get(each.fill.client_order_id or "")) for each in found}
+        return _fill_views(
+            session, fills.fills_of(session, run_id, since_ms=min(times[key] for key in changed))
+        )
 
     known.renew(times, read)
+
+
+def _fill_views(session: Session, found: Sequence[StoredFill]) -> dict[FillKey, FillView]:
+    ids = {each.fill.client_order_id for each in found if each.fill.client_order_id is not None}
+    purposes = orders.purposes_of(session, ids)
+    return {each.key: fill_view(each, purposes.get(each.fill.client_order_id or "")) for each in found}
 
 
 def _renew_trades(session: Session, run_id: str, known: Renewed[int, Trade]) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from firstwatch.manager.engine_control import EngineControl
     from firstwatch.manager.lists import ListsReader
     from firstwatch.manager.preview_service import PreviewService
-    from firstwatch.manager.run_views import ParentView, TradeStory
+    from firstwatch.manager.run_views import FillView, ParentView, TradeStory
     from firstwatch.manager.story import StoryReader
     from firstwatch.manager.test_service import TestService
     from firstwatch.store.changes import ChangeSignal
@@ -366,6 +366,18 @@ class RunManager:
         store, _ = self._ready()
         with store.read() as session:
             return read_story(session, run_id, number)
+
+    def fills(self, run_id: str, span: range) -> "tuple[FillView, ...]":
+        """Read the fills of a run in a span of venue time (ms), oldest first.
+
+        Raises:
+            FirstwatchError: one cannot be read.
+        """
+        from firstwatch.manager.details import read_fills
+
+        store, _ = self._ready()
+        with store.read() as session:
+            return read_fills(session, run_id, span)
 
     def parent(self, run_id: str) -> "ParentView | None":
         """Read the run of which a run is the next version; None: there is none.

@@ -8,6 +8,7 @@ import numpy as np
 from firstwatch.manager.run_views import OperandView
 from firstwatch.store import bars
 from firstwatch.store.database import Session
+from firstwatch.strategy.candles import CandleArrays
 from firstwatch.strategy.conditions import (
     Indicator,
     Number,
@@ -20,7 +21,6 @@ from firstwatch.strategy.conditions import (
 )
 from firstwatch.strategy.function_table import FUNCTIONS
 from firstwatch.strategy.specification import AlgorithmSpec
-from firstwatch.trading.bar import Bar
 from firstwatch.trading.timeframe import Timeframe
 
 if TYPE_CHECKING:
@@ -38,12 +38,15 @@ class OperandReader:
     spec: AlgorithmSpec
     shown: int
     """Newest values that are wanted."""
-    _warm_up: list[Bar] | None = None
-    _own: list[Bar] = field(default_factory=list)
+    _warm_up: CandleArrays | None = None
+    _own: CandleArrays = field(init=False)
     _most: int = MOST_BARS
     _is_whole: bool = True
     """The run has no earlier bars than ``_own``."""
     _views: tuple[OperandView, ...] = ()
+
+    def __post_init__(self) -> None:
+        self._own = CandleArrays.from_bars((), self.spec.timeframe)
 
     def read(self, session: Session) -> tuple[OperandView, ...]:
         """Return the operands of the algorithm's own timeframe that are no prices, in the order of the file.
@@ -55,15 +58,17 @@ class OperandReader:
             DamagedRowError: bars cannot be read.
         """
         if self._warm_up is None:
-            self._warm_up = bars.warm_up_of(session, self.run_id).get(self.spec.timeframe, [])
+            warm_up = bars.warm_up_of(session, self.run_id).get(self.spec.timeframe, ())
+            self._warm_up = CandleArrays.from_bars(warm_up, self.spec.timeframe)
             self._most = max(MOST_BARS, self._bars_of_days() + self.shown)
-        last_ms = self._own[-1].time_ms if self._own else None
+        last_ms = int(self._own.time_ms[-1]) if len(self._own) else None
         fresh = bars.bars_of(session, self.run_id, after_ms=last_ms, limit=self._most + 1)
         if fresh:
-            self._own += [each.bar for each in fresh]
-            self._is_whole = self._is_whole and len(self._own) <= self._most
-            self._own = self._own[-self._most :]
-            self._views = self._computed()
+            handled = CandleArrays.from_bars([each.bar for each in fresh], self.spec.timeframe)
+            known = CandleArrays.joined([self._own, handled])
+            self._is_whole = self._is_whole and len(known) <= self._most
+            self._own = known.part(-self._most, len(known))
+            self._views = self._computed(self._warm_up)
         return self._views
 
     def _bars_of_days(self) -> int:
@@ -72,13 +77,12 @@ class OperandReader:
         days = [FUNCTIONS[each.function].days for one in series for each in indicators_of(one)]
         return max(days, default=0) * Timeframe.D1.ms // self.spec.timeframe.ms
 
-    def _computed(self) -> tuple[OperandView, ...]:
+    def _computed(self, warm_up: CandleArrays) -> tuple[OperandView, ...]:
         # TA-Lib is imported where it is needed.
-        from firstwatch.strategy.candles import CandleArrays
         from firstwatch.strategy.evaluation import ArrayEvaluator
 
-        known = [*(self._warm_up or ()), *self._own] if self._is_whole else self._own
-        evaluator = ArrayEvaluator(self.spec, CandleArrays.from_bars(known, self.spec.timeframe), {})
+        known = CandleArrays.joined([warm_up, self._own]) if self._is_whole else self._own
+        evaluator = ArrayEvaluator(self.spec, known, {})
         count = min(self.shown, len(self._own))
         return tuple(
             operand_view(operand, beside, evaluator, count)

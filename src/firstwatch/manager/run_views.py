@@ -227,6 +227,7 @@ class RunDetails:
     order_count: int
     """How many the run has."""
     fills: tuple[FillView, ...]
+    """Those since the first of its candles, oldest first; others are read when they are asked for."""
     trades: tuple[Trade, ...]
     position: PositionView | None
     equity_time_ms: "NDArray[np.int64]"

@@ -45,7 +45,7 @@ _FILLS_OF = (
 )
 _TIMES = Prepared(
     select(_FILL.c.venue, _FILL.c.account, _FILL.c.fill_id, _FILL.c.time_ms)
-    .where(_FILL.c.run_id == bindparam("run"))
+    .where(_FILL.c.run_id == bindparam("run"), _FILL.c.time_ms >= bindparam("since"))
     .order_by(_FILL.c.time_ms, _FILL.c.local_time_ms, _FILL.c.fill_id)
 )
 _ADD_FUNDING = insert_once(_FUNDING)
@@ -99,9 +99,10 @@ def fills_of(session: Session, run_id: str, *, since_ms: int = 0) -> list[Stored
         ]
 
 
-def times_of(session: Session, run_id: str) -> dict[FillKey, int]:
-    """Return the times of a run's fills, in the order of ``fills_of``."""
-    return {tuple(key): time_ms for *key, time_ms in _TIMES.rows(session, {"run": run_id})}
+def times_of(session: Session, run_id: str, *, since_ms: int = 0) -> dict[FillKey, int]:
+    """Return the times of a run's fills from that venue time on, in the order of ``fills_of``."""
+    rows = _TIMES.rows(session, {"run": run_id, "since": since_ms})
+    return {tuple(key): time_ms for *key, time_ms in rows}
 
 
 def add_funding(session: Session, venue: str, run_id: str, funding: Funding, *, local_time_ms: int) -> bool:

@@ -19,7 +19,7 @@ from firstwatch.tui.widgets.table import Cell, Column, Line, Tone
 
 if TYPE_CHECKING:
     # Not at run time: importing it would delay the first paint.
-    from firstwatch.manager.run_views import RunDetails
+    from firstwatch.manager.run_views import FillView, RunDetails
 
 _FILLS = (
     Column("time", 14),
@@ -63,13 +63,16 @@ class EvidenceDialog(Dialog[None]):
         details: "RunDetails",
         shown: Sequence[WatchView],
         name: CheckName,
+        *,
+        fills: "Sequence[FillView]" = (),
         signs: Sequence[Sign] = (),
     ) -> None:
-        """``shown``: the days of the rows, the first one first; ``signs``: signs of tuning over them."""
+        """``shown``: the days of the rows, the first one first; ``fills``, ``signs`` of tuning: of them."""
         super().__init__()
         self._details = details
         self._shown = shown
         self._check = name
+        self._fills = fills
         self._signs = signs
         first, last = shown[0].report.day, shown[-1].report.day
         days = f"day {last}" if first == last else f"days {first} to {last}"
@@ -105,11 +108,12 @@ class EvidenceDialog(Dialog[None]):
         yield from watch_text.tuning_lines(self._check, self._shown, self._signs)
 
     def on_mount(self) -> None:
-        rows = _fills if self._check is CheckName.FILL_PRICES else _trades
-        first_ms, last_ms = (self._details.begin_ms(self._shown[place]) for place in (0, -1))
-        span = None if first_ms is None or last_ms is None else range(first_ms, last_ms + DAY_MS)
+        if self._check is CheckName.FILL_PRICES:
+            lines = [_fill_line(fill) for fill in reversed(self._fills[-_ROWS:])]
+        else:
+            lines = _trades(self._details, span_of(self._details, self._shown))[:_ROWS]
         for listing in self.query(Listing):
-            listing.set_lines(rows(self._details, span)[:_ROWS])
+            listing.set_lines(lines)
         self.call_after_refresh(self._fit)
 
     def on_resize(self) -> None:
@@ -130,6 +134,12 @@ class EvidenceDialog(Dialog[None]):
         self.query_one(".dialog-body").scroll_relative(y=by * 3, animate=False)
 
 
+def span_of(details: "RunDetails", shown: Sequence[WatchView]) -> range | None:
+    """Return the venue time (ms) of days of the watch, the first one first; None: it is not known."""
+    first_ms, last_ms = (details.begin_ms(shown[place]) for place in (0, -1))
+    return None if first_ms is None or last_ms is None else range(first_ms, last_ms + DAY_MS)
+
+
 def mismatch_text(each: Mismatch) -> str:
     """Return the difference, its cause, and the decisions of run and shadow."""
     live, shadow = each.live or watch_text.NONE, each.shadow or watch_text.NONE
@@ -143,30 +153,21 @@ def _mismatches(shown: Sequence[WatchView]) -> list[str]:
     return lines or ["Run and shadow have decided the same at every bar."]
 
 
-def _fills(details: "RunDetails", span: range | None) -> list[Line]:
-    """Return the fills in a span of time, the newest first; None: all of them."""
-    lines = []
-    for fill in reversed(details.fills):
-        if span is not None and fill.time_ms not in span:
-            continue
-        worse = fill.worse_bps
-        decided = fill.mid_at_decision
-        lines.append(
-            Line(
-                fill.fill_id,
-                (
-                    Cell(formats.clock_time(fill.time_ms), "dim"),
-                    Cell(watch_text.NONE if fill.purpose is None else fill.purpose.value),
-                    Cell(fill.side.value),
-                    Cell(formats.amount(fill.amount)),
-                    Cell(formats.price(fill.price)),
-                    Cell(watch_text.NONE if decided is None else formats.price(decided), "dim"),
-                    Cell(watch_text.NONE if worse is None else f"{worse:+.1f} bps"),
-                    Cell("maker" if fill.is_maker else "taker", "dim"),
-                ),
-            )
-        )
-    return lines
+def _fill_line(fill: "FillView") -> Line:
+    worse, decided = fill.worse_bps, fill.mid_at_decision
+    return Line(
+        fill.fill_id,
+        (
+            Cell(formats.clock_time(fill.time_ms), "dim"),
+            Cell(watch_text.NONE if fill.purpose is None else fill.purpose.value),
+            Cell(fill.side.value),
+            Cell(formats.amount(fill.amount)),
+            Cell(formats.price(fill.price)),
+            Cell(watch_text.NONE if decided is None else formats.price(decided), "dim"),
+            Cell(watch_text.NONE if worse is None else f"{worse:+.1f} bps"),
+            Cell("maker" if fill.is_maker else "taker", "dim"),
+        ),
+    )
 
 
 def _trades(details: "RunDetails", span: range | None) -> list[Line]:

@@ -33,9 +33,17 @@ class HourDialog(Dialog[None]):
         Binding("up", "scroll(-1)", "Up", show=False, id="hour.up"),
     ]
 
-    def __init__(self, run: RunView, details: "RunDetails", view: WatchView, cell: HourCell) -> None:
+    def __init__(
+        self,
+        run: RunView,
+        details: "RunDetails",
+        view: WatchView,
+        cell: HourCell,
+        fills: "Sequence[FillView]" = (),
+    ) -> None:
+        """``fills``: of that hour."""
         super().__init__()
-        self._lines = list(hour_lines(details, view, cell))
+        self._lines = list(_lines(details, view, cell, fills))
         self.TITLE_TEXT = f"hour {cell.hour} of day {view.report.day} · {heading(run)}"
 
     def body(self) -> Sequence[Widget]:
@@ -48,37 +56,47 @@ class HourDialog(Dialog[None]):
         self.query_one(".dialog-body").scroll_relative(y=by * 3, animate=False)
 
 
-def hour_lines(details: "RunDetails", view: WatchView, cell: HourCell) -> Iterator[str]:
-    """Yield the hour's figures, then what happened in it."""
+def hour_of(details: "RunDetails", view: WatchView, cell: HourCell) -> range | None:
+    """Return the venue time (ms) of an hour of the watch; None: it is not known."""
     begin_ms = details.begin_ms(view)
+    if begin_ms is None:
+        return None
+    from_ms = begin_ms + cell.hour * _HOUR_MS
+    return range(from_ms, from_ms + _HOUR_MS)
+
+
+def _lines(
+    details: "RunDetails", view: WatchView, cell: HourCell, fills: "Sequence[FillView]"
+) -> Iterator[str]:
+    """Yield the hour's figures, then what happened in it."""
+    hour = hour_of(details, view, cell)
     parts = [counted(cell.trades or 0, "entry", "entries")]
     if cell.down_minutes:
         parts.append(f"{counted(round(cell.down_minutes), 'minute')} lost: stale data, or no engine")
     if cell.verdict is not None:
         sign, _ = watch_text.SIGNS[cell.verdict]
         parts.append(f"{sign} {watch_text.WORDS[cell.verdict]}")
-    if begin_ms is None:
+    if hour is None:
         yield " · ".join(parts)
         yield "When this hour was is not known: the journal of the launch is missing."
         return
-    from_ms = begin_ms + cell.hour * _HOUR_MS
-    to_ms = from_ms + _HOUR_MS
-    times = f"{formats.short_moment(from_ms)} to {formats.short_moment(to_ms)[-5:]}"
+    times = f"{formats.short_moment(hour.start)} to {formats.short_moment(hour.stop)[-5:]}"
     yield " · ".join([times, *parts])
     yield ""
-    happened = sorted(_happened(details, view, from_ms, to_ms), key=lambda each: each[0])
+    happened = sorted(_happened(details, view, hour, fills), key=lambda each: each[0])
     if not happened:
         yield "Nothing was traded, and nothing differed."
     for time_ms, sentence in happened:
         yield f"{formats.short_moment(time_ms)}  {sentence}"
 
 
-def _happened(details: "RunDetails", view: WatchView, from_ms: int, to_ms: int) -> Iterator[tuple[int, str]]:
-    for fill in details.fills:
-        if from_ms <= fill.time_ms < to_ms:
-            yield fill.time_ms, _fill_text(fill)
+def _happened(
+    details: "RunDetails", view: WatchView, hour: range, fills: "Sequence[FillView]"
+) -> Iterator[tuple[int, str]]:
+    for fill in fills:
+        yield fill.time_ms, _fill_text(fill)
     for trade in details.trades:
-        if from_ms <= trade.exit_time_ms < to_ms:
+        if trade.exit_time_ms in hour:
             reason = EXIT_WORDS[trade.reason]
             yield (
                 trade.exit_time_ms,
@@ -86,10 +104,10 @@ def _happened(details: "RunDetails", view: WatchView, from_ms: int, to_ms: int) 
             )
     # A decision belongs to the bar that ends with it, and so does a verdict.
     for mismatch in view.report.mismatches:
-        if from_ms < mismatch.time <= to_ms:
+        if hour.start < mismatch.time <= hour.stop:
             yield mismatch.time, mismatch_text(mismatch)
     for check in view.report.checks:
-        if check.verdict is Verdict.DIVERGED and check.first_at and from_ms < check.first_at <= to_ms:
+        if check.verdict is Verdict.DIVERGED and check.first_at and hour.start < check.first_at <= hour.stop:
             yield check.first_at, f"✘ {watch_text.LABELS[check.name]} DIVERGED. {check.sentence}"
 
 

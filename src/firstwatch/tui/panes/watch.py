@@ -1,5 +1,6 @@
 """First 24 hours: does the run do what its backtest promised? And each day after them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
@@ -39,7 +40,7 @@ from firstwatch.tui.widgets.table import KeyedTable
 
 if TYPE_CHECKING:
     # Not at run time: the screen starts without the models of reports.
-    from firstwatch.manager.run_views import RunDetails
+    from firstwatch.manager.run_views import FillView, RunDetails
     from firstwatch.trading.watch import WatchReport
 
 _FAN_TONES = {Verdict.DIVERGED: "error", Verdict.WATCH: "warning"}
@@ -240,12 +241,21 @@ class WatchPage(Vertical):
         if run is None or details is None or cell is None or not shown:
             return
         if self._window is Window.DAY:
-            from firstwatch.tui.modals.hour import HourDialog
-
-            hour = shown[-1].report.hours_strip[cell]
-            self.app.push_screen(HourDialog(run, details, shown[-1], hour))
+            app_of(self).in_background(self._show_hour(run, details, shown[-1], cell))
         else:
             self._show_window(Window.DAY, day=shown[cell].report.day)
+
+    async def _show_hour(self, run: RunView, details: "RunDetails", view: WatchView, cell: int) -> None:
+        from firstwatch.tui.modals.hour import HourDialog, hour_of
+
+        hour = view.report.hours_strip[cell]
+        span = hour_of(details, view, hour)
+        fills = () if span is None else await self._fills(run, span)
+        self.app.push_screen(HourDialog(run, details, view, hour, fills))
+
+    async def _fills(self, run: RunView, span: range) -> "Sequence[FillView]":
+        """Read the fills of a part of the watch: the details have those of the chart only."""
+        return await asyncio.to_thread(app_of(self).manager.fills, run.run_id, span)
 
     # --- what is shown ---------------------------------------------------------------------------------
 
@@ -390,8 +400,15 @@ class WatchPage(Vertical):
     def _open(self, event: DataTable.RowSelected) -> None:
         """Open the evidence of the check under the cursor, for the days shown."""
         if self._run is not None and self._details is not None and event.row_key.value is not None:
-            from firstwatch.tui.modals.evidence import EvidenceDialog
-
             name = CheckName(event.row_key.value)
-            signs = self._window.signs_of(self._details)
-            self.app.push_screen(EvidenceDialog(self._run, self._details, self._shown, name, signs))
+            app_of(self).in_background(self._show_evidence(self._run, self._details, self._shown, name))
+
+    async def _show_evidence(
+        self, run: RunView, details: "RunDetails", shown: Sequence[WatchView], name: CheckName
+    ) -> None:
+        from firstwatch.tui.modals.evidence import EvidenceDialog, span_of
+
+        signs = self._window.signs_of(details)
+        span = span_of(details, shown) if name is CheckName.FILL_PRICES else None
+        fills = details.fills if span is None else await self._fills(run, span)
+        self.app.push_screen(EvidenceDialog(run, details, shown, name, fills=fills, signs=signs))

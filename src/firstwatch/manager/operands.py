@@ -62,10 +62,13 @@ class OperandReader:
             self._warm_up = CandleArrays.from_bars(warm_up, self.spec.timeframe)
             self._most = max(MOST_BARS, self._bars_of_days() + self.shown)
         last_ms = int(self._own.time_ms[-1]) if len(self._own) else None
-        fresh = bars.bars_of(session, self.run_id, after_ms=last_ms, limit=self._most + 1)
+        # As arrays at once: bars one by one are ten times as large.
+        fresh = [
+            CandleArrays.from_bars([each.bar for each in block], self.spec.timeframe)
+            for block in bars.blocks_of(session, self.run_id, after_ms=last_ms, limit=self._most + 1)
+        ]
         if fresh:
-            handled = CandleArrays.from_bars([each.bar for each in fresh], self.spec.timeframe)
-            known = CandleArrays.joined([self._own, handled])
+            known = CandleArrays.joined([self._own, *reversed(fresh)])
             self._is_whole = self._is_whole and len(known) <= self._most
             self._own = known.part(-self._most, len(known))
             self._views = self._computed(self._warm_up)

@@ -91,14 +91,28 @@ def bars_of(
         DamagedRowError: they cannot be read.
     """
     found: list[RunBar] = []
-    for block in _blocks(session, run_id):
+    for block in blocks_of(session, run_id, after_ms=after_ms, limit=limit):
         found[:0] = block
-        is_enough = limit is not None and len(found) >= limit
-        if is_enough or (after_ms is not None and found[0].bar.time_ms <= after_ms):
-            break
-    if after_ms is not None:
-        found = [each for each in found if each.bar.time_ms > after_ms]
-    return found if limit is None else found[max(0, len(found) - limit) :]
+    return found
+
+
+def blocks_of(
+    session: Session, run_id: str, *, after_ms: int | None = None, limit: int | None = None
+) -> Iterator[Sequence[RunBar]]:
+    """Yield the bars of ``bars_of`` in parts, each oldest first, the newest part first.
+
+    Raises:
+        DamagedRowError: they cannot be read.
+    """
+    for block in _blocks(session, run_id):
+        wanted = [each for each in block if after_ms is None or each.bar.time_ms > after_ms]
+        if limit is not None:
+            wanted = wanted[max(0, len(wanted) - limit) :]
+            limit -= len(wanted)
+        if wanted:
+            yield wanted
+        if limit == 0 or len(wanted) < len(block):
+            return
 
 
 def _grown(block: Block | None, fresh: RunBar) -> Block:

@@ -1,6 +1,7 @@
-"""Requests in threads of their own: none waits for another, and each reports how it has ended."""
+"""Requests in threads: none waits for another, and each reports how it has ended."""
 
 import threading
+from functools import partial
 from queue import SimpleQueue
 from unittest.mock import Mock
 
@@ -43,6 +44,7 @@ def test_a_request_that_hangs_holds_no_other_one_up(landed: SimpleQueue) -> None
     assert landed.get(timeout=LIMIT_S) == outcome(1)
     flights.taken()
     assert not flights.are_under_way
+    flights.close()
     assert flights.wait(LIMIT_S)
 
 
@@ -66,6 +68,40 @@ def test_a_request_is_made_although_there_is_no_thread_for_it(
     flights = RequestsInFlight("a run", landed.put)
     flights.begin(lambda: outcome(1))
     assert landed.get_nowait() == outcome(1)
+    flights.close()
+    assert flights.wait(LIMIT_S)
+
+
+def test_requests_one_after_the_other_are_made_in_one_thread(landed: SimpleQueue) -> None:
+    flights, threads = RequestsInFlight("a run", landed.put), set()
+
+    def notes() -> inputs.Event:
+        threads.add(threading.get_ident())
+        return outcome(len(threads))
+
+    for _ in range(50):
+        flights.begin(notes)
+        landed.get(timeout=LIMIT_S)
+        flights.taken()
+    assert len(threads) == 1
+    flights.close()
+    assert flights.wait(LIMIT_S)
+
+
+def test_requests_at_once_are_each_made_and_all_threads_end(landed: SimpleQueue) -> None:
+    flights, together = RequestsInFlight("a run", landed.put), threading.Barrier(8)
+
+    def meets(number: int) -> inputs.Event:
+        together.wait(LIMIT_S)
+        return outcome(number)
+
+    for round_ in range(20):
+        numbers = range(8 * round_, 8 * round_ + 8)
+        for number in numbers:
+            flights.begin(partial(meets, number))
+        assert {landed.get(timeout=LIMIT_S).time_ms for _ in numbers} == set(numbers)
+    flights.close()
+    flights.close()
     assert flights.wait(LIMIT_S)
 
 

@@ -181,6 +181,7 @@ class RunWorker:
             error = raised
             _log.exception("the worker of run %s ended", self.run_id)
         finally:
+            self._in_flight.close()
             self._ended(self, error)
 
     # --- startup ---------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_a_damaged_value_of_a_chosen_run_is_said_of_it(manager, damage, table, c
     for value in values:
         damage(table, column, value, f"run_id = '{scenes.LIVE}'")
         # The details are read again where the journal has grown.
-        manager._readers.details._known = None
+        manager._readers.details._known.clear()
         after = manager.snapshot()
         assert {run.run_id for run in after.runs} == RUNS
         is_early = (table, column, value) == ("fill", "time_ms", 0.5)

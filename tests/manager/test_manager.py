@@ -1,21 +1,23 @@
 """The manager on real stores: snapshots, commands, and what it costs."""
 
+import dataclasses
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from firstwatch.engine.lock import holder_of
-from firstwatch.manager.details import SHOWN_BARS
+from firstwatch.manager import details
+from firstwatch.manager.details import SHOWN_BARS, DetailsReader
 from firstwatch.manager.manager import RunManager
 from firstwatch.manager.run_metrics import compare_with_baseline, metrics_of_run
 from firstwatch.manager.views import EngineWhere
-from firstwatch.store import bars, runs
+from firstwatch.store import bars, fills, runs, trades
 from firstwatch.store.curves import EquityCurve
 from firstwatch.trading.bar import Bar
 from firstwatch.trading.commands import CommandOutcome, PauseEntries
@@ -23,6 +25,7 @@ from firstwatch.trading.errors import RefusedError, StoreError, WrongUseError
 from firstwatch.trading.market import DEFAULT_MARKET
 from firstwatch.trading.runs import Author, Exposure, RunState
 from tests.clocks import MachineClock
+from tests.store.made import made_fill, made_trade
 from tests.ui import scenes
 
 PATIENCE_S = 20
@@ -190,6 +193,49 @@ def test_details_grow_with_the_journal_and_the_curve(home, manager):
     assert after.selected.journal_length == before.journal_length + 1
     # The finished curve is packed, and still the same.
     assert after.selected.equity.tolist() == before.equity.tolist()
+
+
+def test_a_run_that_is_chosen_again_is_as_if_it_were_read_for_the_first_time(home, manager, monkeypatch):
+    scenes.busy_day(home)
+    store = scenes.new_store(home)
+    going = DetailsReader()
+
+    def read(reader, run_id):
+        with store.read() as session:
+            return reader.read(session, run_id)
+
+    before = read(going, scenes.LIVE)
+    read(going, scenes.DONE)
+    last_ms = int(before.candles.time_ms[-1])
+    with store.write() as session:
+        for hour in range(1, 4):
+            fresh = Bar(last_ms + hour * scenes.HOUR_MS, 1.0, 2.0, 0.5, float(hour), 1.0)
+            bars.add_bar(session, scenes.LIVE, bars.RunBar(fresh), None)
+        fill = made_fill("late", time_ms=last_ms + scenes.HOUR_MS)
+        fills.add_fill(session, fills.StoredFill("paper", scenes.LIVE, fill, last_ms))
+        trades.add_trade(session, scenes.LIVE, made_trade(1))
+    scenes.end_live_run(home)
+    again, anew = read(going, scenes.LIVE), read(DetailsReader(), scenes.LIVE)
+    for each in dataclasses.fields(anew):
+        assert plain(getattr(again, each.name)) == plain(getattr(anew, each.name)), each.name
+    assert len(again.trades) == len(before.trades) + 1
+    assert again.orders[0] is before.orders[0], "what has not changed is kept"
+    monkeypatch.setattr(details, "_KEPT_RUNS", 1)
+    read(going, scenes.DONE)
+    read(going, scenes.DONE)
+    assert read(going, scenes.LIVE).orders[0] is not before.orders[0], "but of few runs"
+    store.close()
+
+
+def plain(value):
+    """Return views as values that can be compared: arrays as lists."""
+    if isinstance(value, np.ndarray):
+        return [None if each != each else each for each in value.tolist()]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [plain(each) for each in value]
+    return value
 
 
 def test_the_price_chart_is_of_the_bars_that_the_run_has_taken_in(home, manager):

@@ -49,6 +49,7 @@ SHOWN_BARS = 500
 SHOWN_ORDERS = 200
 """Newest orders in the details, besides the other orders of the first one's position and all open ones."""
 
+_KEPT_RUNS = 3
 
 _NO_PRICES = np.empty(0, dtype=np.float64)
 _NO_CANDLES = Candles(np.empty(0, dtype=np.int64), _NO_PRICES, _NO_PRICES, _NO_PRICES, _NO_PRICES)
@@ -56,9 +57,8 @@ _NO_CANDLES = Candles(np.empty(0, dtype=np.int64), _NO_PRICES, _NO_PRICES, _NO_P
 
 @dataclass(slots=True)
 class _Detail:
-    """The selected run's details as last read."""
+    """A run's details as last read."""
 
-    run_id: str
     sequence: int = -1
     orders: Renewed[str, OrderView] = field(default_factory=Renewed)
     order_count: int = 0
@@ -95,12 +95,16 @@ def read_fills(session: Session, run_id: str, span: range) -> tuple[FillView, ..
 
 
 class DetailsReader:
-    """Reads the details of one run after the other. Used by one thread."""
+    """Reads the details of one run after the other. Used by one thread.
+
+    Those of the runs that were read last are kept: an operator goes back and forth between a few.
+    """
 
     def __init__(self, give_way: Callable[[], None] = lambda: None) -> None:
         """``give_way``: called between the steps of reading; it may wait."""
         self._give_way = give_way
-        self._known: _Detail | None = None
+        self._known: dict[str, _Detail] = {}
+        """By run id, the one that was read last at the end."""
         self._tested = BaselineReader()
         self.damaged: dict[str, str] = {}
         """Why the details of the run that was read last cannot be read, by its id."""
@@ -118,9 +122,7 @@ class DetailsReader:
     def _read(self, session: Session, run: runs.Run) -> RunDetails:
         run_id = run.id
         # What could be read only in part is read again as a whole.
-        detail, self._known = self._known, None
-        if detail is None or detail.run_id != run_id:
-            detail = _Detail(run_id)
+        detail = self._known.pop(run_id, None) or _Detail()
         sequence = journal.last_sequence(session, run_id)
         is_new = sequence != detail.sequence
         if is_new:
@@ -167,7 +169,9 @@ class DetailsReader:
         why = _why(session, run, detail, position)
         self._give_way()
         operands = detail.operands.read(session)
-        self._known = detail
+        self._known[run_id] = detail
+        if len(self._known) > _KEPT_RUNS:
+            del self._known[next(iter(self._known))]
         return RunDetails(
             run_id=run_id,
             settings=run.settings,

@@ -1,4 +1,4 @@
-"""Requests of one run in flight: each in a thread that makes no other, so that none waits for another."""
+"""Requests of one run in flight: each in a thread that makes no other meanwhile, so that none waits."""
 
 import threading
 from collections.abc import Callable

@@ -10,7 +10,7 @@ from firstwatch.tui.modals.evidence import EvidenceDialog
 from firstwatch.tui.modals.hour import HourDialog
 from firstwatch.tui.modals.stop import StopRunDialog
 from firstwatch.tui.panes.pane import PaneId
-from firstwatch.tui.panes.watch import WatchPage
+from firstwatch.tui.panes.watch import ChecksTable, WatchPage
 from firstwatch.tui.widgets.paragraph import Paragraph
 from tests.ui import scenes, watches, working_day
 from tests.ui.stage import Stage, stage
@@ -94,6 +94,21 @@ async def test_the_evidence_behind_each_check_is_opened_with_enter(home, clock, 
             if size == "80x24":
                 await snap_step(on, f"trades-{size}")
             await on.press("enter")
+            assert not on.app.is_covered
+
+
+async def test_a_check_that_is_chosen_twice_at_once_opens_one_dialog(home, clock):
+    watches.first_day(home)
+    with scenes.attached(home, clock):
+        async with stage(home, size=SIZES["80x24"], clock=clock) as on:
+            await opened(on, "signal parity")
+            await on.press("down")
+            table = on.app.screen.query_one(ChecksTable)
+            table.action_select_cursor()
+            table.action_select_cursor()
+            await on.until(lambda: isinstance(on.app.screen, EvidenceDialog), "the evidence")
+            await on.settle()
+            await on.press("q")
             assert not on.app.is_covered
 
 

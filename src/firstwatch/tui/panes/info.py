@@ -238,5 +238,5 @@ class InfoPane(TabbedPane):
 
         app = app_of(self)
         story = await asyncio.to_thread(app.manager.trade_story, run.run_id, number)
-        if story is not None:
+        if story is not None and not app.is_covered:
             app.push_screen(TradeDialog(run, story))

@@ -251,7 +251,8 @@ class WatchPage(Vertical):
         hour = view.report.hours_strip[cell]
         span = hour_of(details, view, hour)
         fills = () if span is None else await self._fills(run, span)
-        self.app.push_screen(HourDialog(run, details, view, hour, fills))
+        if not app_of(self).is_covered:
+            self.app.push_screen(HourDialog(run, details, view, hour, fills))
 
     async def _fills(self, run: RunView, span: range) -> "Sequence[FillView]":
         """Read the fills of a part of the watch: the details have those of the chart only."""
@@ -411,4 +412,6 @@ class WatchPage(Vertical):
         signs = self._window.signs_of(details)
         span = span_of(details, shown) if name is CheckName.FILL_PRICES else None
         fills = details.fills if span is None else await self._fills(run, span)
-        self.app.push_screen(EvidenceDialog(run, details, shown, name, fills=fills, signs=signs))
+        # A key that was pressed twice has opened it once.
+        if not app_of(self).is_covered:
+            self.app.push_screen(EvidenceDialog(run, details, shown, name, fills=fills, signs=signs))

@@ -1,10 +1,12 @@
 """Flows: keys in, commands and snapshot out; messages first, pictures second."""
 
 import threading
+import time
 from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
+from textual.widgets._toast import Toast, ToastRack
 
 from firstwatch.engine.host.host import EngineHost
 from firstwatch.manager.views import EngineWhere
@@ -19,6 +21,7 @@ from firstwatch.tui.launch_form.assessment import Readiness
 from firstwatch.tui.modals.prompt import PromptDialog
 from firstwatch.tui.modals.quit import QuitDialog
 from firstwatch.tui.modals.stop import StopRunDialog
+from firstwatch.tui.state import ToastNotice
 from firstwatch.venues.paper.settings import PaperVenueSettings
 from firstwatch.venues.signer import KeyKind
 from firstwatch.wallets.key_ring import KeyRing
@@ -444,3 +447,11 @@ async def test_from_a_wallet_to_a_run_and_back(home, arrangement):
     if arrangement == "attached":
         # Leaving an attached screen leaves the run alone.
         assert run.state is RunState.RUNNING
+
+
+async def test_a_toast_that_ends_as_it_is_shown_again_goes_and_the_screen_stays_alive(home, clock):
+    async with stage(home, clock=clock) as on:
+        late = ToastNotice("late", timeout=1.0, raised_at=time.time() - 2.0)
+        assert late.has_expired
+        await on.app.screen.query_one(ToastRack).mount(Toast(late))
+        await on.until(lambda: not on.app.screen.query(Toast), "its end")

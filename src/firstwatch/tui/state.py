@@ -8,7 +8,7 @@ from typing import Any
 
 from textual import events, work
 from textual.driver import Driver
-from textual.notifications import SeverityLevel
+from textual.notifications import Notification, Notify, SeverityLevel
 from textual.reactive import var
 from textual.widget import Widget
 from textual.widgets import Input
@@ -35,6 +35,7 @@ READ_ONLY = "This screen only looks (--read-only): nothing is changed from it"
 KeyOf = Callable[[str], str]
 """The key of an action, for a sentence."""
 
+_LEAST_TOAST_S = 0.05
 _MOST_NOTICES = 100
 _LONGEST_PASTE = 20_000
 _LONGEST_TEXT = 1_000_000
@@ -59,6 +60,21 @@ class LaunchCheck:
     """Without the reason for accepted warnings, which the checks do not use."""
     number: int | None = None
     """None: the command is not written yet."""
+
+
+class ToastNotice(Notification):
+    """What a toast shows. Its timer never gets a time below zero, with which Textual's runs for ever.
+
+    A toast that is shown again as a dialog closes may end in that very moment.
+    """
+
+    @property
+    def time_left(self) -> float:
+        return max(super().time_left, _LEAST_TOAST_S)
+
+    @property
+    def has_expired(self) -> bool:
+        return super().time_left <= 0
 
 
 class StateApp(KeysInOrder):
@@ -132,7 +148,8 @@ class StateApp(KeysInOrder):
         Its text is cleaned and shown without markup, because some of it may be foreign.
         """
         message, title = clean_lines(message), clean(title)
-        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+        shown_s = self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        self.post_message(Notify(ToastNotice(message, title, severity, shown_s, markup=markup)))
         notice = Notice(self.now_ms(), title, message, severity)
         self.notices = (*self.notices, notice)[-_MOST_NOTICES:]
 

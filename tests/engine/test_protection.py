@@ -135,6 +135,56 @@ def test_without_modify_the_new_stop_rests_before_the_old_one_is_cancelled() -> 
     assert [stop.trigger_price for stop in run.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
 
 
+def acts_of(run: ScriptedRun) -> list[type]:
+    return [
+        type(effect) for effect in run.effects if isinstance(effect, effects.ModifyOrder | effects.SendOrder)
+    ]
+
+
+def test_an_exit_goes_before_a_move_of_the_stop_which_stays_where_it_rests_until_the_answer() -> None:
+    run = ScriptedRun(settings=TRAILING)
+    run.enter()
+    run.tick()
+    run.effects.clear()
+    run.silent = lambda effect: isinstance(effect, effects.SendOrder)
+    run.bar(EXIT, close=110.0, high=112.0)
+    assert acts_of(run) == [effects.SendOrder]
+    assert [stop.trigger_price for stop in run.orders(OrderPurpose.STOP)] == [Decimal("95")]
+    assert run.facts.protection is Protection.PROTECTED
+    (closing,) = run.sent(OrderPurpose.EXIT)
+    run.fill(closing)
+    assert acts_of(run) == [effects.SendOrder], "the position has ended: no stop is moved any more"
+    assert run.resting == {}
+
+
+def test_a_stop_is_moved_once_the_exit_is_answered_and_has_not_closed_the_position() -> None:
+    run = ScriptedRun(settings=TRAILING)
+    run.enter()
+    run.tick()
+    run.effects.clear()
+    run.bar(EXIT, close=110.0, high=112.0)
+    assert acts_of(run) == [effects.SendOrder, effects.ModifyOrder]
+    assert [stop.trigger_price for stop in run.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
+
+
+@pytest.mark.parametrize("loses", [True, False])
+def test_a_stop_is_moved_while_an_exit_is_in_doubt_or_has_no_answer_for_long(loses: bool) -> None:
+    run = ScriptedRun(settings=TRAILING)
+    run.enter()
+    run.tick()
+    run.effects.clear()
+    run.silent = lambda effect: isinstance(effect, effects.SendOrder | effects.ResolveOrder)
+    run.bar(EXIT, close=110.0, high=112.0)
+    (closing,) = run.sent(OrderPurpose.EXIT)
+    if loses:
+        run.handle(inputs.SendAnswered(closing.client_order_id, Unknown("lost"), run.now_ms))
+    else:
+        run.now_ms += 2_000
+        run.tick()
+    assert acts_of(run) == [effects.SendOrder, effects.ModifyOrder]
+    assert [stop.trigger_price for stop in run.orders(OrderPurpose.STOP)] == [Decimal("106.4")]
+
+
 def test_an_unconfirmed_modify_reads_open_orders_before_anything_else() -> None:
     run = ScriptedRun(settings=TRAILING)
     run.enter()

@@ -94,7 +94,7 @@ Protection
     to 10 % beyond its trigger, the target a reduce-only limit.
 20. The stop comes first: placed, resized and moved before the target, and the target is cancelled once the
     position is flat. A leg is moved by the venue's modify where it has one, else the new order first and the
-    old one cancelled after.
+    old one cancelled after; not while an exit order is sent, for 2 s at most: the exit goes first.
 21. After a refused stop, position and open orders are read, for a doubtful one beside resolving it. Then: an
     old stop that still rests is kept and the move is tried again, of one that is too small without reading
     it; a trigger beyond the mark closes at market for the stop's reason; a rate limit or an authentication

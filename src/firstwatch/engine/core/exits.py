@@ -12,7 +12,10 @@ from firstwatch.venues.protocol import Refused
 
 BOUNDS_BPS = (100, 500, 1_000)
 """How far beyond the mid, in basis points, the first, the second and every further exit order may fill."""
+ANSWERS_WITHIN_MS = 2_000
+"""For so long, of venue time, a move of a leg waits for the answer to an exit order."""
 
+_UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
 _ALARM = "closing"
 
 
@@ -41,6 +44,21 @@ class ExitManager:
         """Note that a newer price is known than the one that bounded the last exit order."""
         if self._context.memory.closing is not None:
             self._context.memory.closing.waits_for_price = False
+
+    def goes_first(self) -> bool:
+        """Return whether an exit order goes in this step, or is under way and its answer not overdue.
+
+        Until then a leg that covers the position is not moved: the position is about to end. Right after a
+        recovery it is: a stop that has stood still goes before anything else.
+        """
+        memory, plan = self._context.memory, self._context.memory.closing
+        is_recovered = memory.clock_ms is None
+        if plan is None or plan.is_unwanted or plan.is_withdrawn or is_recovered:
+            return False
+        order = self._orders.get(plan.order_id)
+        if order is None:
+            return not self._waits(plan) and self._is_due(plan)
+        return order.state in _UNANSWERED and memory.now_ms - order.created_ms < ANSWERS_WITHIN_MS
 
     def refused(self, refusal: Refused) -> None:
         """Handle the refusal of an exit order: the next one follows once the position was read."""
@@ -84,8 +102,7 @@ class ExitManager:
             elif order.rest > 0 and self._amount(plan) > 0:
                 plan.waits_for_price = True
                 self._count_failure(plan, f"{order.rest:f} of {order.intent.amount:f} were not filled")
-        waits_for_end = plan.reason is ExitReason.END_OF_DATA and not memory.feed_ended
-        if self._context.awaits_position or waits_for_end:
+        if self._waits(plan):
             return
         amount = self._amount(plan)
         if amount == 0:
@@ -96,8 +113,16 @@ class ExitManager:
                 self._ledger.write_off()
             memory.closing = None
             self._context.clear_alarm(_ALARM)
-        elif not plan.waits_for_price and plan.retry_at_ms <= memory.elapsed_ms and memory.price > 0:
+        elif self._is_due(plan):
             self._send(plan, amount)
+
+    def _waits(self, plan: ExitPlan) -> bool:
+        waits_for_end = plan.reason is ExitReason.END_OF_DATA and not self._context.memory.feed_ended
+        return waits_for_end or self._context.awaits_position
+
+    def _is_due(self, plan: ExitPlan) -> bool:
+        memory = self._context.memory
+        return not plan.waits_for_price and plan.retry_at_ms <= memory.elapsed_ms and memory.price > 0
 
     def _amount(self, plan: ExitPlan) -> Decimal:
         return abs(self._context.memory.unwanted) if plan.is_unwanted else self._ledger.exposed

@@ -65,8 +65,8 @@ class ProtectionManager:
         leg, wanted = self._context.memory.stop, self.wanted(OrderPurpose.STOP)
         if wanted is None or self._is_waived():
             return Protection.NOT_NEEDED
-        is_there = self._is_covered() and wanted in (self.rests_at(leg), self._first_move(leg))
-        return Protection.PROTECTED if is_there else Protection.UNPROTECTED
+        is_there = wanted in (self.rests_at(leg), self._first_move(leg)) or self._exits.goes_first()
+        return Protection.PROTECTED if is_there and self._is_covered() else Protection.UNPROTECTED
 
     def wanted(self, purpose: OrderPurpose) -> Decimal | None:
         """Return where a leg is wanted, rounded to the tick; None: nowhere."""
@@ -399,6 +399,8 @@ class ProtectionManager:
             self._note_resting(leg)
             return True
         leg.rests_since_ms = None
+        if order.rest == amount and self._exits.goes_first():
+            return False
         if not is_early:
             side = Side.LONG if self._context.memory.core.phase > 0 else Side.SHORT
             price, trigger = self._prices(purpose, side, level)

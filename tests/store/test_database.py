@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from firstwatch.store import files, journal, runs, wallets
+from firstwatch.store import changes, files, journal, runs, wallets
 from firstwatch.store.changes import ChangeSignal
 from firstwatch.store.database import Store, open_store
 from firstwatch.store.files import file_system_of, loose_modes
@@ -539,7 +539,7 @@ def test_a_run_event_needs_its_run(store: Store) -> None:
 # --- changes ---------------------------------------------------------------------------------------
 
 
-def test_own_commits_are_told_at_once_and_only_once(store: Store) -> None:
+def test_own_commits_are_told_and_only_once(store: Store) -> None:
     with ChangeSignal(store) as signal:
         assert not signal.wait(0)
         add_wallet(store, "one")
@@ -557,6 +557,36 @@ def test_commits_of_another_process_are_told(store: Store, tmp_path: Path) -> No
         assert signal.wait(5)
         assert not store.writer_event.is_set()
     other.close()
+
+
+@pytest.mark.parametrize(
+    ("versions", "looks"),
+    [((1, 1), 2), ((1, 2, 3, 3), 4), (tuple(range(1, 99)), 10)],
+    ids=["one commit", "three at once", "no pause at all"],
+)
+def test_changes_are_told_in_a_pause_of_writing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, versions: tuple[int, ...], looks: int
+) -> None:
+    monkeypatch.setattr(changes, "POLL_S", 60.0)
+    with ChangeSignal(store) as signal:
+        left = list(versions)
+        monkeypatch.setattr(signal, "_version", lambda: left.pop(0))
+        add_wallet(store, "one")
+        assert signal.wait(5)
+        assert len(versions) - len(left) == looks
+
+
+def test_a_store_that_cannot_be_read_any_more_ends_the_wait(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ChangeSignal(store) as signal:
+
+        def fail() -> int:
+            raise sqlite3.DatabaseError("database disk image is malformed")
+
+        monkeypatch.setattr(signal, "_version", fail)
+        with pytest.raises(StoreError):
+            signal.wait(5)
 
 
 def test_closing_wakes_the_waiter(store: Store) -> None:

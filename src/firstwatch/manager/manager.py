@@ -46,7 +46,7 @@ Subscriber = Callable[[ManagerSnapshot], None]
 _LOOK_S = 0.05
 """Longest delay until the details of a newly selected run are read."""
 _GIVE_WAY_S = 0.05
-"""Longest time for which reading stands still, at each of its steps."""
+"""Longest time for which reading stands still for a key, at each of its steps, and for an engine, in all."""
 _EXPORTS = "exports"
 """The folder of exported files in the data folder."""
 _QUIET_S = 1.0
@@ -111,6 +111,8 @@ class RunManager:
         self._unhurried = threading.Event()
         """Not set while the screen handles a key."""
         self._unhurried.set()
+        self._patience_s = 0.0
+        """For so long the reading under way still waits while an engine writes."""
         self._rests = False
         """The screen cannot be seen now, so nothing is read for it."""
         self._sequence = 0
@@ -438,6 +440,7 @@ class RunManager:
             self._sequence += 1
             sequence = self._sequence
         held = self.jobs.held()
+        self._patience_s = _GIVE_WAY_S
         self._give_way()
         with self._reading, store.read() as session:
             # The details first: the lists then mark the run whose details cannot be read.
@@ -479,7 +482,11 @@ class RunManager:
         )
 
     def _give_way(self) -> None:
+        """Stand still while the screen handles a key, and while an engine writes."""
         self._unhurried.wait(_GIVE_WAY_S)
+        changes = self._changes
+        if changes is not None and self._patience_s > 0:
+            self._patience_s -= changes.await_pause(self._patience_s)
 
     # --- the engine ------------------------------------------------------------------------------
 

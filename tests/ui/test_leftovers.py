@@ -3,12 +3,14 @@
 import gc
 import weakref
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from textual._styles_cache import StylesCache
 from textual.cache import FIFOCache
 from textual.strip import Strip
 
+from firstwatch.manager.views import EngineWhere
 from firstwatch.tui.leftovers import FullCollections, forget_removed
 from firstwatch.tui.widgets.recent_cache import RecentCache
 from firstwatch.tui.widgets.status_lines import StatusLine
@@ -117,3 +119,19 @@ def test_no_full_collection_comes_where_little_is_left():
     left = weakref.ref(Ring())
     FullCollections().use_pause()
     assert left() is not None
+
+
+@pytest.mark.parametrize("where", [EngineWhere.ATTACHED, EngineWhere.EMBEDDED])
+async def test_a_pause_is_looked_for_after_each_snapshot_where_no_engine_would_wait_for_it(
+    home, monkeypatch, where
+):
+    scenes.busy_day(home)
+    async with stage(home) as on:
+        await on.ready()
+        snapshot = replace(on.app.live, engine=replace(on.app.live.engine, where=where))
+        uses = []
+        monkeypatch.setattr(on.app, "_tick", lambda: None)
+        monkeypatch.setattr(on.app._collections, "use_pause", lambda: uses.append(on.app.live))
+        on.app._take(snapshot)
+        await on.settle()
+        assert (snapshot in uses) is (where is EngineWhere.ATTACHED)

@@ -377,6 +377,11 @@ class FirstwatchApp(StateApp):
         self.engine.leave_when_stopped()
         if self.bench.is_open:
             self.tests.follow()
+        self.call_after_refresh(self._collect_in_pause)
+
+    def _collect_in_pause(self) -> None:
+        if self.live.engine.where is not EngineWhere.EMBEDDED:
+            self._collections.use_pause()
 
     def _say_away(self, snapshot: ManagerSnapshot) -> None:
         """Show once what happened before this screen was opened; it also stays in *What happened*."""
@@ -407,8 +412,7 @@ class FirstwatchApp(StateApp):
         self.beat += 1
         if self.beat % _BEATS_PER_FORGETTING == 0:
             forget_removed(self)
-        if self.live.engine.where is not EngineWhere.EMBEDDED:
-            self._collections.use_pause()
+        self._collect_in_pause()
         self.asks.close_stale()
         self.run_worker(self._themes.look_for_changes(), group="themes")
 

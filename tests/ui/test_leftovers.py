@@ -128,10 +128,13 @@ async def test_a_pause_is_looked_for_after_each_snapshot_where_no_engine_would_w
     scenes.busy_day(home)
     async with stage(home) as on:
         await on.ready()
-        snapshot = replace(on.app.live, engine=replace(on.app.live.engine, where=where))
-        uses = []
-        monkeypatch.setattr(on.app, "_tick", lambda: None)
-        monkeypatch.setattr(on.app._collections, "use_pause", lambda: uses.append(on.app.live))
-        on.app._take(snapshot)
-        await on.settle()
-        assert (snapshot in uses) is (where is EngineWhere.ATTACHED)
+        app, later, uses = on.app, [], []
+        # Nothing is awaited meanwhile, so that no other snapshot comes.
+        with monkeypatch.context() as patch:
+            patch.setattr(app, "call_after_refresh", lambda call, *_: later.append(call))
+            patch.setattr(app._collections, "use_pause", lambda: uses.append(1))
+            app._take(replace(app.live, engine=replace(app.live.engine, where=where)))
+            for call in later:
+                if call == app._collect_in_pause:
+                    call()
+        assert len(uses) == (where is EngineWhere.ATTACHED)

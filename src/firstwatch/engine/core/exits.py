@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from firstwatch.engine.core.ledger import Ledger
-from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.order_manager import UNANSWERED, OrderManager
 from firstwatch.engine.core.run_memory import ExitPlan
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.trading.orders import OrderKind, OrderPurpose, OrderSide, OrderState
@@ -15,7 +15,6 @@ BOUNDS_BPS = (100, 500, 1_000)
 ANSWERS_WITHIN_MS = 2_000
 """For so long, of venue time, a move of a leg waits for the answer to an exit order."""
 
-_UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
 _ALARM = "closing"
 
 
@@ -58,7 +57,7 @@ class ExitManager:
         order = self._orders.get(plan.order_id)
         if order is None:
             return not self._waits(plan) and self._is_due(plan)
-        return order.state in _UNANSWERED and memory.now_ms - order.created_ms < ANSWERS_WITHIN_MS
+        return order.state in UNANSWERED and memory.now_ms - order.created_ms < ANSWERS_WITHIN_MS
 
     def refused(self, refusal: Refused) -> None:
         """Handle the refusal of an exit order: the next one follows once the position was read."""

@@ -45,7 +45,8 @@ OUTDATED_RETRY_MS = 1_000
 """How often an order with an outdated report is read again."""
 _ALARM = "order in doubt"
 
-IN_FLIGHT = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED, _S.UNKNOWN})
+UNANSWERED = frozenset({_S.PENDING_SUBMIT, _S.SUBMITTED})
+IN_FLIGHT = UNANSWERED | {_S.UNKNOWN}
 """States in which the venue may or may not have the order."""
 # Streams are unordered: a report moves an order forward on this scale only.
 _PROGRESS = {

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from firstwatch.engine.core.exits import ExitManager
 from firstwatch.engine.core.ledger import Ledger
-from firstwatch.engine.core.order_manager import OrderManager
+from firstwatch.engine.core.order_manager import UNANSWERED, OrderManager
 from firstwatch.engine.core.run_memory import ZERO, Leg, TrackedOrder
 from firstwatch.engine.core.step_context import StepContext, back_off_ms
 from firstwatch.strategy.core import stop_reason
@@ -39,7 +39,6 @@ PROMPT_ATTEMPTS = 2
 
 _RESTING = frozenset({OrderState.ACCEPTED, OrderState.PARTIALLY_FILLED})
 _AT_VENUE = _RESTING | {OrderState.PENDING_CANCEL}
-_UNANSWERED = frozenset({OrderState.PENDING_SUBMIT, OrderState.SUBMITTED})
 _TRY_AGAIN = frozenset({RefusalCode.RATE_LIMIT, RefusalCode.AUTH})
 _ALARM = "unprotected"
 
@@ -120,7 +119,7 @@ class ProtectionManager:
     def _first_move(self, leg: Leg) -> Decimal | None:
         """Return where the first request to move a leg moves it, while that has no answer."""
         moves = (order for order in self._orders.open() if order.replaces and order.replaces == leg.order_id)
-        move = next((order for order in moves if order.state in _UNANSWERED), None)
+        move = next((order for order in moves if order.state in UNANSWERED), None)
         return None if move is None or leg.misses else move.level
 
     def may_have_filled(self, bar: Bar) -> bool:
